@@ -1,0 +1,72 @@
+// Package provider is the contract between a secret store and the cached
+// client of package secrets: how a value is named ([Ref]), what it is
+// ([Value], [Version]), how it is read ([Provider]) and how a read fails
+// ([Error] and the Err values).
+//
+// The module's sm and ssm packages are the two providers for AWS. A program
+// may bring its own for another store; package providertest holds the suite
+// that every provider must pass.
+package provider
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Provider reads values from one kind of store.
+//
+// Implementations are safe for concurrent use. Package providertest checks
+// everything that is said here.
+type Provider interface {
+	// Scheme is the scheme of the refs that the provider reads, such as "sm"
+	// or "ssm". It never changes.
+	Scheme() string
+
+	// Fetch reads the refs and returns one [Result] for each, in their order.
+	// It makes as few calls to the store as the store allows: the caller hands
+	// over all it needs at once and leaves the batching to the provider.
+	//
+	// The refs name whole values: a caller has dealt with their fields
+	// ([Ref.Base]), and a provider ignores [Ref.Field]. The same ref may occur
+	// twice. A ref that cannot be read fails alone, with an [Error] that wraps
+	// one of the package's Err values; it takes no other ref with it. When ctx
+	// ends, Fetch returns soon, with what it has and with an error that wraps
+	// ctx's for the rest.
+	Fetch(ctx context.Context, refs ...Ref) []Result
+}
+
+// Result is the outcome of reading one [Ref]: either a value or an error.
+type Result struct {
+	Value Value
+	Err   error
+}
+
+// Prober is an optional capability of a [Provider]: to tell which version of
+// a value is current without reading the value itself.
+type Prober interface {
+	// Probe returns one [ProbeResult] for each ref, in order. What is said of
+	// [Provider.Fetch] on partial failure and cancellation holds for it too.
+	Probe(ctx context.Context, refs ...Ref) []ProbeResult
+}
+
+// ProbeResult is what a store tells of a value without the value. A time that
+// the store does not know or does not tell is zero.
+type ProbeResult struct {
+	Version      Version
+	LastChanged  time.Time // when the value or its metadata last changed
+	NextRotation time.Time // when the store means to rotate the value
+	Expires      time.Time // when the store will delete the value by a policy
+	Err          error
+}
+
+// Lister is an optional capability of a [Provider]: to read all values below
+// a prefix.
+type Lister interface {
+	// List yields the values whose names begin with prefix (see
+	// [ParsePrefix]), page by page as the store delivers them. A value that
+	// cannot be read is yielded as an error that names it, and the listing
+	// goes on; an error of the listing itself is yielded last. The sequence
+	// may be ranged over more than once, each time from the start.
+	List(ctx context.Context, prefix Ref) iter.Seq2[Value, error]
+}
