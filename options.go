@@ -1,0 +1,86 @@
+package secrets
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// What a client does where no option says otherwise.
+const (
+	DefaultTTL          = 5 * time.Minute
+	DefaultMaxEntries   = 1024
+	DefaultFetchTimeout = 10 * time.Second
+)
+
+// MaxTTL is the longest TTL: a year. One that is longer is a mistake of units.
+const MaxTTL = 366 * 24 * time.Hour
+
+// Option configures a [Client]; see [New].
+type Option func(*options)
+
+type options struct {
+	providers    []provider.Provider
+	ttl          time.Duration
+	maxEntries   int
+	fetchTimeout time.Duration
+}
+
+// WithProvider adds a store to read from, such as sm.New(cfg) or ssm.New(cfg).
+// A client needs at least one, and at most one for each scheme.
+func WithProvider(p provider.Provider) Option {
+	return func(o *options) { o.providers = append(o.providers, p) }
+}
+
+// WithTTL sets how long a value is served from the cache after it was read; the
+// default is [DefaultTTL], five minutes. It must be positive and at most
+// [MaxTTL]. A pinned version is immutable, and served for as long as it is
+// cached.
+func WithTTL(d time.Duration) Option {
+	return func(o *options) { o.ttl = d }
+}
+
+// WithMaxEntries sets how many secrets and parameters are cached; the default
+// is [DefaultMaxEntries], 1,024. All fields of a secret are one entry. When
+// there is no room, the least recently used entry goes.
+func WithMaxEntries(n int) Option {
+	return func(o *options) { o.maxEntries = n }
+}
+
+// WithFetchTimeout sets how long one call to a provider may take, its retries
+// and batches included; the default is [DefaultFetchTimeout], ten seconds. It
+// does not end with the context of the caller that happened to be first.
+func WithFetchTimeout(d time.Duration) Option {
+	return func(o *options) { o.fetchTimeout = d }
+}
+
+func (o *options) check() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("secrets: "+format, args...)) }
+	if len(o.providers) == 0 {
+		fail("no provider: pass one by WithProvider, such as sm.New(cfg)")
+	}
+	schemes := make(map[string]bool)
+	for _, p := range o.providers {
+		switch {
+		case p == nil:
+			fail("WithProvider(nil)")
+		case schemes[p.Scheme()]:
+			fail("two providers of the scheme %q: a client takes one for each", p.Scheme())
+		default:
+			schemes[p.Scheme()] = true
+		}
+	}
+	if o.ttl <= 0 || o.ttl > MaxTTL {
+		fail("WithTTL(%v): want more than 0 and at most %v", o.ttl, MaxTTL)
+	}
+	if o.maxEntries < 1 {
+		fail("WithMaxEntries(%d): want at least 1", o.maxEntries)
+	}
+	if o.fetchTimeout <= 0 {
+		fail("WithFetchTimeout(%v): want more than 0", o.fetchTimeout)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,326 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// Value is one version of a secret or parameter, or of one field of it; see
+// [provider.Value]. Printing it in any way prints a redaction.
+type Value = provider.Value
+
+// ErrClosed is the error of every read through a [Client] that was closed.
+var ErrClosed = errors.New("secrets: client is closed")
+
+// Client reads secrets and parameters through a cache. It is safe for
+// concurrent use; a program needs one, for all its stores. Make it with [New].
+type Client struct {
+	cache        *cache
+	clock        *clock
+	lanes        map[string]*lane
+	fetchTimeout time.Duration
+	stats        counters
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wait   sync.WaitGroup // every goroutine of the client's
+	mu     sync.Mutex     // guards closed and additions to wait
+	closed bool
+}
+
+// New returns a client of the given providers. It makes no network call and
+// starts no goroutine; an option that makes no sense is an error.
+func New(opts ...Option) (*Client, error) {
+	o := options{ttl: DefaultTTL, maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	c := &Client{fetchTimeout: o.fetchTimeout, lanes: make(map[string]*lane)}
+	var err error
+	if c.cache, err = newCache(o.ttl, o.maxEntries); err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.clock = newClock(c.stats.hits.load)
+	for _, p := range o.providers {
+		c.lanes[p.Scheme()] = newLane(c, p)
+	}
+	return c, nil
+}
+
+// Get returns the value that ref names ([provider.ParseRef] lists the forms).
+//
+// A value that was read less than the TTL ago comes from the cache: no
+// allocation, no lock, no network. Otherwise Get waits for the store. All who
+// want the same secret or parameter then wait for one call, whatever fields of
+// it they want, and what else is missed at the time travels with it or in the
+// call after it.
+//
+// When ctx ends, Get returns ctx.Err() at once; the call goes on for the others
+// and for the cache, until its own timeout ([WithFetchTimeout]). All other
+// errors name the ref and wrap one of package provider's Err values or
+// [ErrClosed]; the error of the store's SDK is reachable by [errors.As].
+func (c *Client) Get(ctx context.Context, ref string) (Value, error) {
+	if s := c.cache.table.find(ref); s != nil {
+		if now := c.clock.now(); now < s.lease.expires.Load() {
+			c.stats.hits.inc()
+			c.cache.touch(s.lease, now)
+			return s.value, nil
+		}
+	}
+	return c.miss(ctx, ref)
+}
+
+// Text returns the text of the value that ref names. It is [Client.Get] and
+// [provider.Value.Text], but a binary value is an error, [provider.ErrNotText].
+func (c *Client) Text(ctx context.Context, ref string) (string, error) {
+	v, err := c.Get(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	if v.Binary() {
+		return "", named(ref, &provider.Error{Ref: v.Ref(), Kind: provider.ErrNotText, Hint: "read it by Get and Bytes"})
+	}
+	return v.Text(), nil
+}
+
+// GetAll returns the values that the refs name, keyed by the refs as they are
+// written. What is not cached is read in as few calls as the stores allow. The
+// map holds whatever could be read; the error joins those of the rest (use
+// [errors.Is] and [errors.As]), each naming its ref, and is nil if there are
+// none. When ctx ends, what has not arrived by then fails with ctx.Err().
+func (c *Client) GetAll(ctx context.Context, refs ...string) (map[string]Value, error) {
+	values := make(map[string]Value, len(refs))
+	errs := c.readAll(ctx, refs, false, func(ref string, v Value) { values[ref] = v })
+	return values, errors.Join(errs...)
+}
+
+// Refresh reads the refs from their stores now, in as few calls as the stores
+// allow, and returns when the cache holds what they brought; with no refs,
+// everything that is cached. It never joins a call that began before it, so
+// what was written before Refresh is seen after it, as far as the store itself
+// is consistent. A version that is pinned is read only if it is not cached.
+//
+// Where reading fails the cache keeps what it has. The error joins all that
+// went wrong, as in [Client.GetAll].
+func (c *Client) Refresh(ctx context.Context, refs ...string) error {
+	if len(refs) == 0 {
+		for _, key := range c.cache.keys() {
+			refs = append(refs, key.String())
+		}
+	}
+	return errors.Join(c.readAll(ctx, refs, true, func(string, Value) {})...)
+}
+
+// Invalidate forgets what is cached for the refs, with no refs everything: the
+// next read of each goes to the store. All fields of a secret go with it. A
+// call that is under way still serves who waits for it already, and nobody
+// else. Refs that are malformed or not cached are passed over.
+func (c *Client) Invalidate(refs ...string) {
+	if len(refs) == 0 {
+		for _, l := range c.lanes {
+			l.supersede()
+		}
+		c.cache.drop()
+		return
+	}
+	for _, s := range refs {
+		if r, l, err := c.parse(s); err == nil {
+			l.supersede(r.Base())
+			c.cache.drop(r.Base())
+		}
+	}
+}
+
+// Close ends all reads, which return [ErrClosed] from then on, forgets every
+// value and stops every goroutine that the client started. It returns when they
+// have ended, and an error if some provider's Fetch does not return within five
+// seconds of being told to. Closing again does nothing.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	c.cancel()
+	c.clock.close()
+	defer func() {
+		for _, l := range c.lanes {
+			l.close()
+		}
+		c.cache.drop()
+	}()
+	ended := make(chan struct{})
+	go func() {
+		c.wait.Wait()
+		close(ended)
+	}()
+	timeout := time.NewTimer(5 * time.Second)
+	defer timeout.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-timeout.C:
+		return errors.New("secrets: a provider's Fetch did not return when its context ended")
+	}
+}
+
+// begin lets a goroutine start, unless the client is closed; it must call
+// c.wait.Done.
+func (c *Client) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.wait.Add(1)
+	}
+	return !c.closed
+}
+
+// parse returns what a ref names and the way to its store.
+func (c *Client) parse(s string) (provider.Ref, *lane, error) {
+	r, err := provider.ParseRef(s)
+	if err != nil {
+		return r, nil, err
+	}
+	l, err := c.lane(s, r)
+	return r, l, err
+}
+
+func (c *Client) lane(s string, r provider.Ref) (*lane, error) {
+	if l := c.lanes[r.Scheme]; l != nil {
+		return l, nil
+	}
+	return nil, named(s, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef,
+		Hint: fmt.Sprintf("the client has no provider for %q: pass one to New by WithProvider", r.Scheme)})
+}
+
+// miss reads what no lookup found fresh.
+func (c *Client) miss(ctx context.Context, s string) (Value, error) {
+	if c.ctx.Err() != nil {
+		return Value{}, named(s, ErrClosed)
+	}
+	r, l, err := c.parse(s)
+	if err != nil {
+		return Value{}, err
+	}
+	key := r.Base()
+	if whole, ok := c.cache.fresh(key, c.clock.now()); ok {
+		c.stats.hits.inc() // under a spelling, or of a field, that was not asked for before
+		v, err := c.cache.spell(s, r, whole)
+		return v, named(s, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return Value{}, err
+	}
+	c.stats.misses.Add(1)
+	return c.arrive(ctx, s, r, l.join(false, key)[0])
+}
+
+// arrive waits for a flight and takes what s names out of what it brings.
+func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight) (Value, error) {
+	select {
+	case <-f.done:
+	default:
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return Value{}, ctx.Err()
+		case <-c.ctx.Done():
+			return Value{}, named(s, ErrClosed)
+		}
+	}
+	if f.err != nil {
+		return Value{}, named(s, f.err)
+	}
+	v, err := c.cache.spell(s, r, f.value)
+	return v, named(s, err)
+}
+
+// readAll reads many refs together: those that are cached at once, unless they
+// must be read anew, the others in one flight each that leave together.
+func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found func(string, Value)) (errs []error) {
+	type wanted struct {
+		s string
+		r provider.Ref
+		f *flight
+	}
+	var wants []*wanted
+	queued := make(map[*lane][]*wanted)
+	for _, s := range refs {
+		if s := c.cache.table.find(s); s != nil && (!anew || s.value.Ref().Pinned()) {
+			if now := c.clock.now(); now < s.lease.expires.Load() {
+				c.stats.hits.inc()
+				c.cache.touch(s.lease, now)
+				found(s.key, s.value)
+				continue
+			}
+		}
+		if c.ctx.Err() != nil {
+			errs = append(errs, named(s, ErrClosed))
+			continue
+		}
+		r, l, err := c.parse(s)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if !anew || r.Pinned() {
+			if whole, ok := c.cache.fresh(r.Base(), c.clock.now()); ok {
+				c.stats.hits.inc()
+				if v, err := c.cache.spell(s, r, whole); err == nil {
+					found(s, v)
+				} else {
+					errs = append(errs, named(s, err))
+				}
+				continue
+			}
+		}
+		w := &wanted{s: s, r: r}
+		wants = append(wants, w)
+		queued[l] = append(queued[l], w)
+	}
+	if ctx.Err() == nil {
+		for l, ws := range queued {
+			keys := make([]provider.Ref, len(ws))
+			for i, w := range ws {
+				keys[i] = w.r.Base()
+			}
+			c.stats.misses.Add(uint64(len(ws)))
+			for i, f := range l.join(anew, keys...) {
+				ws[i].f = f
+			}
+		}
+	}
+	for _, w := range wants {
+		err := ctx.Err()
+		if w.f != nil {
+			var v Value
+			if v, err = c.arrive(ctx, w.s, w.r, w.f); err == nil {
+				found(w.s, v)
+			}
+		}
+		if err != nil {
+			errs = append(errs, named(w.s, err))
+		}
+	}
+	return errs
+}
+
+// named makes sure that an error names the ref as the caller wrote it.
+func named(ref string, err error) error {
+	if err == nil || strings.Contains(err.Error(), ref) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", ref, err)
+}
