@@ -1,0 +1,185 @@
+package secrets
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// machine is the clocks of a machine that a test can suspend and set.
+type machine struct {
+	mu         sync.Mutex
+	wall, mono time.Duration
+}
+
+func (m *machine) read() (wall, mono time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.wall, m.mono
+}
+
+func (m *machine) pass(wall, mono time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wall += wall
+	m.mono += mono
+}
+
+// What no test can do to its own machine: suspend it, and set its clock back.
+func TestClockTakesWhicheverClockWentFurther(t *testing.T) {
+	m := &machine{wall: 1000 * time.Hour}
+	c := newClockOf(func() uint64 { return 0 }, m.read)
+	c.exact = true
+	at := c.now()
+	for _, step := range []struct {
+		what       string
+		wall, mono time.Duration
+		atLeast    time.Duration
+	}{
+		{"time passes", time.Minute, time.Minute, time.Minute},
+		{"the machine is suspended", time.Hour, 0, time.Hour},
+		{"the clock is set back", -5 * time.Hour, time.Second, time.Second},
+		{"suspended again", time.Hour, 0, time.Hour},
+		{"frozen: both go on", time.Hour, time.Hour, time.Hour},
+		{"the clock is set forward", 5 * time.Hour, time.Second, time.Second},
+	} {
+		m.pass(step.wall, step.mono)
+		now := c.now()
+		require.GreaterOrEqual(t, now-at, int64(step.atLeast), step.what)
+		at = now
+	}
+}
+
+// A process that was frozen between two ticks believes the old time for one
+// tick of the thawed timer and no longer.
+func TestClockAfterThawing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{}
+		var hits uint64
+		c := newClockOf(func() uint64 { hits++; return hits }, m.read)
+		defer c.close()
+		at := c.now()
+		m.pass(time.Hour, 0) // while no timer of the process runs
+		require.Equal(t, at, c.now(), "the tick's time: else this test shows nothing")
+		time.Sleep(50 * time.Millisecond)
+		require.GreaterOrEqual(t, c.now()-at, int64(time.Hour))
+	})
+}
+
+func TestClockRestsWhenNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(func() uint64 { return 7 })
+		defer c.close()
+		c.now()
+		require.NotZero(t, c.coarse.Load())
+		time.Sleep(2 * tick)
+		require.Zero(t, c.coarse.Load())
+		at := c.now()
+		time.Sleep(time.Hour)
+		require.Equal(t, int64(time.Hour), c.now()-at, "it is exact again at once")
+		c.close()
+		time.Sleep(time.Hour)
+		require.Equal(t, int64(2*time.Hour), c.now()-at, "and when closed")
+		require.Zero(t, c.coarse.Load())
+	})
+}
+
+// The table does what a map does, through growth and graves.
+func TestTableIsAMap(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	table, model := newTable(), make(map[string]*slot)
+	key := func() string { return fmt.Sprint("ref", random.IntN(300)) }
+	for i := range 100_000 {
+		switch k := key(); random.IntN(8) {
+		case 0, 1, 2:
+			s := &slot{key: k}
+			table.put(s)
+			model[k] = s
+		case 3, 4, 5:
+			if s := model[k]; s != nil {
+				table.remove(s)
+				delete(model, k)
+			}
+		case 6:
+			table.remove(&slot{key: k, hash: random.Uint64()}) // one that is not there
+		default:
+			require.Same(t, model[k], table.find(k))
+		}
+		if i%10_000 == 9_999 {
+			table.clear()
+			clear(model)
+		}
+		require.Equal(t, len(model), table.live)
+		require.LessOrEqual(t, 2*table.used, len(*table.cells.Load()))
+	}
+	require.LessOrEqual(t, len(*table.cells.Load()), 2048, "graves do not make it grow for ever")
+	for k, s := range model {
+		require.Same(t, s, table.find(k))
+	}
+	require.Nil(t, table.find(""))
+}
+
+func TestTableIsReadWhileItChanges(t *testing.T) {
+	table := newTable()
+	stays := &slot{key: "stays"}
+	table.put(stays)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if table.find("stays") != stays {
+					t.Error("lost")
+					return
+				}
+			}
+		})
+	}
+	for i := range 20_000 {
+		s := &slot{key: fmt.Sprint(i % 100)}
+		table.put(s)
+		if i%3 > 0 {
+			table.remove(s)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// A burst of hits reorders the list a bounded number of times; an entry that
+// is read all the time moves once a second at least.
+func TestTouchIsRationed(t *testing.T) {
+	c, err := newCache(time.Hour, 1000)
+	require.NoError(t, err)
+	leases := make([]*lease, 200)
+	for i := range leases {
+		leases[i] = &lease{}
+	}
+	moves := func(now int64) (n int) {
+		for range 3 {
+			for _, l := range leases {
+				before := c.front.Load()
+				if c.touch(l, now); c.front.Load() != before {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	now := int64(time.Hour)
+	for _, l := range leases {
+		l.touched.Store(now)
+	}
+	require.Equal(t, touchRation, moves(now))
+	require.GreaterOrEqual(t, moves(now+touchEvery), len(leases), "all of them, a second later")
+}
