@@ -222,6 +222,7 @@ func TestCancellationIsTheCallersOwn(t *testing.T) {
 		require.Equal(t, context.DeadlineExceeded, err)
 		_, err = c.GetAll(first, "mem://other", "mem://db")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Second)
 		require.EqualValues(t, 1, s.calls.Load(), "who has left already starts no call")
 	})
 }
@@ -339,6 +340,20 @@ func TestLeastRecentlyUsedGoes(t *testing.T) {
 	require.Len(t, values, 4, "more than there is room for are read all the same")
 }
 
+func TestNewSpellingIsAUse(t *testing.T) {
+	s := &store{}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s.set(name, `{"f":"x"}`)
+	}
+	c := open(t, secrets.WithProvider(s), secrets.WithMaxEntries(3))
+	for _, r := range []string{"mem://a", "mem://b", "mem://c", "mem://a#f", "mem://c", "mem://b", "mem://d"} {
+		get(t, c, r)
+	}
+	get(t, c, "mem://c")
+	get(t, c, "mem://b")
+	require.EqualValues(t, 4, s.calls.Load(), "a went")
+}
+
 func TestGetAll(t *testing.T) {
 	s := &store{}
 	s.set("db", `{"user":"u","password":"p"}`)
@@ -433,6 +448,38 @@ func TestInvalidate(t *testing.T) {
 		get(t, c, "mem://other")
 		require.EqualValues(t, 5, s.calls.Load())
 	})
+}
+
+// A slow call that lands after the news has nothing to say any more.
+func TestLateLandingIsNotCached(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *secrets.Client){
+		"refresh":    func(t *testing.T, c *secrets.Client) { require.NoError(t, c.Refresh(t.Context(), "mem://db")) },
+		"invalidate": func(_ *testing.T, c *secrets.Client) { c.Invalidate("mem://db") },
+		"all":        func(_ *testing.T, c *secrets.Client) { c.Invalidate() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{}
+				s.set("db", "old")
+				s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+					results := s.read(refs)
+					if results[0].Value.Text() == "old" {
+						time.Sleep(5 * time.Second)
+					}
+					return results
+				}
+				c := open(t, secrets.WithProvider(s))
+				var wg sync.WaitGroup
+				wg.Go(func() { require.Equal(t, "old", get(t, c, "mem://db").Text()) })
+				synctest.Wait()
+				s.set("db", "new")
+				change(t, c)
+				wg.Wait()
+				require.Equal(t, "new", get(t, c, "mem://db").Text())
+				require.EqualValues(t, 2, s.calls.Load())
+			})
+		})
+	}
 }
 
 // A deleted and recreated parameter starts at version 1 again.

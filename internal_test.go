@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/c0629bfc/secrets/provider"
 )
 
 // machine is the clocks of a machine that a test can suspend and set.
@@ -89,6 +91,14 @@ func TestClockRestsWhenNobodyReads(t *testing.T) {
 	})
 }
 
+func TestClockNeverTicksOnLambda(t *testing.T) {
+	t.Setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+	c := newClock(func() uint64 { return 0 })
+	c.now()
+	require.Zero(t, c.coarse.Load())
+	require.Nil(t, c.timer)
+}
+
 // The table does what a map does, through growth and graves.
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -154,6 +164,41 @@ func TestTableIsReadWhileItChanges(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// A reader that found an old value and was then held up must not take it for
+// fresh because of what came meanwhile.
+func TestOldValueStaysExpired(t *testing.T) {
+	c, err := newCache(time.Hour, 10)
+	require.NoError(t, err)
+	yes := func() bool { return true }
+	ref, err := provider.ParseRef("mem://db")
+	require.NoError(t, err)
+	value := func(id string) provider.Value {
+		return provider.NewValue(ref, provider.NewVersion(id, time.Time{}), provider.SecretString, id)
+	}
+	_, err = c.spell("mem://db", ref, c.put(ref, value("1"), 1, yes))
+	require.NoError(t, err)
+	found := c.table.find("mem://db")
+	later := int64(10 * time.Hour)
+	c.put(ref, value("2"), later, yes)
+	require.Less(t, found.lease.expires.Load(), later)
+	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), later)
+	c.put(ref, value("2"), 2*later, yes)
+	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), 2*later)
+	c.put(ref, value("2"), later, yes)
+	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), 2*later, "a slower call takes nothing back")
+
+	field := ref
+	field.Field = "f"
+	with := provider.NewValue(ref, provider.NewVersion("3", time.Time{}), provider.SecretString, `{"f":"x"}`)
+	_, err = c.spell("mem://db#f", field, c.put(ref, with, later, yes))
+	require.NoError(t, err)
+	require.Equal(t, 2, c.table.live)
+	c.put(ref, value("4"), later, yes)
+	require.Equal(t, 1, c.table.live, "a field that is gone leaves nothing behind")
+	c.drop(ref)
+	require.Zero(t, c.table.live)
 }
 
 // A burst of hits reorders the list a bounded number of times; an entry that

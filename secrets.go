@@ -49,7 +49,7 @@ func New(opts ...Option) (*Client, error) {
 	if c.cache, err = newCache(o.ttl, o.maxEntries); err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(provider.WithCalls(context.Background(), c.stats.called))
 	c.clock = newClock(c.stats.hits.load)
 	for _, p := range o.providers {
 		c.lanes[p.Scheme()] = newLane(c, p)
