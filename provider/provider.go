@@ -36,10 +36,32 @@ type Provider interface {
 	Fetch(ctx context.Context, refs ...Ref) []Result
 }
 
-// Result is the outcome of reading one [Ref]: either a value or an error.
+// Result is the outcome of reading one [Ref]: a value, an error or, from
+// [Refetcher.Refetch] alone, that nothing changed.
 type Result struct {
-	Value Value
-	Err   error
+	Value     Value
+	Err       error
+	Unchanged bool
+
+	// Changes is when the store means to rotate or to delete the value; zero
+	// where it has no such plan or does not tell.
+	Changes time.Time
+}
+
+// Refetcher is an optional capability of a [Provider]: to read again what the
+// caller already has for less than [Provider.Fetch] takes. A store that tells
+// versions more cheaply than values compares those and reads only what changed.
+type Refetcher interface {
+	// Refetch is Fetch for refs of which the caller knows a version. Where that
+	// is still what the ref names, the provider may say Unchanged instead of
+	// reading the value; a zero Version always means to read.
+	Refetch(ctx context.Context, known ...Known) []Result
+}
+
+// Known is a ref and the version of it that the caller has.
+type Known struct {
+	Ref     Ref
+	Version Version
 }
 
 // Prober is an optional capability of a [Provider]: to tell which version of
