@@ -1,0 +1,37 @@
+package secretstest
+
+import (
+	"strconv"
+	"time"
+)
+
+// Now returns the server's time: [time.Now] plus what [Server.Advance] added.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
+// Advance moves the server's clock by d. Deletions scheduled in the skipped
+// time take place; injected delays under way are not shortened, for they are
+// measured by real time (or a synctest bubble's).
+func (s *Server) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset += d
+}
+
+// now is Now for callers that hold s.mu.
+func (s *Server) now() time.Time { return time.Now().Add(s.offset) }
+
+// An epoch is a time on the wire: seconds since 1970 with milliseconds as the
+// fraction, the timestamp format of awsJson1.1.
+type epoch struct{ time.Time }
+
+func (e epoch) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(e.UnixMilli())/1000, 'f', -1, 64), nil
+}
+
+// day is the precision of LastAccessedDate (the API's SecretListEntry: "the
+// date that the secret was last accessed", midnight UTC).
+func day(t time.Time) epoch { return epoch{t.UTC().Truncate(24 * time.Hour)} }
