@@ -25,56 +25,68 @@ import (
 // that is how a revoked key looks. Credentials that have expired or cannot be
 // fetched just now are ErrUnavailable: the identity still has its permissions,
 // and what was read with them is as good as in any other outage.
-func Reason(err error) (kind error, hint string) {
+func Reason(err error) (hint string, kind error) {
 	code := Code(err)
 	switch {
 	case throttled(code), code == "" && status(err) == http.StatusTooManyRequests:
-		return provider.ErrThrottled, "the account's request quota in this Region is exceeded"
-	case strings.HasPrefix(code, "KMS"), code == "DecryptionFailure", Denied(err) && namesKMS(err):
-		return provider.ErrDecryption, "allow kms:Decrypt on its KMS key and check that the key is enabled"
+		return "the account's request quota in this Region is exceeded", provider.ErrThrottled
+	case strings.HasPrefix(code, "KMS"), code == "DecryptionFailure", code == "InvalidKeyId", Denied(err) && namesKMS(err):
+		return "allow kms:Decrypt on its KMS key and check that the key is enabled", provider.ErrDecryption
 	case Denied(err):
-		return provider.ErrAccessDenied, ""
+		return "", provider.ErrAccessDenied
+	case expired(code):
+		return "the credentials have expired: check what refreshes them, and the clock", provider.ErrUnavailable
 	}
 	switch code {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "InvalidSignatureException",
 		"SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "AuthFailure", "OptInRequired":
-		return provider.ErrAccessDenied, "AWS does not accept the credentials: check that they are complete, of the right account and not revoked, and that the clock is right"
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-		return provider.ErrUnavailable, "the credentials have expired: check what refreshes them, and the clock"
+		return "AWS does not accept the credentials: check that they are complete, of the right account and not revoked, and that the clock is right", provider.ErrAccessDenied
 	case "ValidationException", "InvalidParameterException":
-		return provider.ErrInvalidRef, ""
+		return "", provider.ErrInvalidRef
 	}
-	if code == "" && err != nil && strings.Contains(err.Error(), "get identity: ") {
-		// The SDK has no type for this. What it says comes from the chain of
-		// credential providers: no network there is an outage, no credentials
-		// is a fault in the set-up.
+	if unidentified(err) {
+		// No network there is an outage, no credentials a fault in the set-up.
 		hint := "no AWS credentials could be fetched"
 		if outage(err) {
-			return provider.ErrUnavailable, hint
+			return hint, provider.ErrUnavailable
 		}
-		return provider.ErrAccessDenied, hint
+		return hint, provider.ErrAccessDenied
 	}
-	if strings.Contains(text(err), "Missing Region") {
-		return provider.ErrUnavailable, "no Region is set: set AWS_REGION, or add ?region= to the ref"
+	if err != nil && strings.Contains(err.Error(), "Missing Region") {
+		return "no Region is set: set AWS_REGION, or add ?region= to the ref", provider.ErrUnavailable
 	}
-	return provider.ErrUnavailable, ""
+	return "", provider.ErrUnavailable
 }
 
-// Code returns the code of AWS's own error, or "".
+// Code returns the code of the service's own error, or "".
 func Code(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
+	if api := apiError(err); api != nil {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
-// Message returns the message of AWS's own error, or "".
+// Message returns the message of the service's own error, or "".
 func Message(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
+	if api := apiError(err); api != nil {
 		return api.ErrorMessage()
 	}
 	return ""
+}
+
+func apiError(err error) smithy.APIError {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && !unidentified(err) {
+		return api
+	}
+	return nil
+}
+
+// unidentified reports whether the call was not made for want of credentials.
+// The SDK has no type for this, and what it wraps is the error of whatever was
+// asked for them: STS's AccessDenied, say, which tells nothing of the store.
+func unidentified(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "get identity: ")
 }
 
 // Denied reports whether IAM refused the call.
@@ -87,20 +99,21 @@ func Denied(err error) bool {
 // as an old emulator may not.
 func UnknownOperation(err error) bool {
 	code := Code(err)
-	return code == "UnknownOperationException" || code == "UnknownOperation" || status(err) == http.StatusNotImplemented
+	return code == "UnknownOperationException" || code == "UnknownOperation" || status(err) == http.StatusNotImplemented && !unidentified(err)
 }
 
 // Concerns reports whether the error of a call for several values may be due
 // to one of them, so that each is to be asked for by itself: it is neither an
 // outage nor a limit, and does not concern the caller's credentials.
 func Concerns(err error) bool {
-	kind, _ := Reason(err)
+	_, kind := Reason(err)
 	switch kind {
 	case provider.ErrThrottled:
 		return false
 	case provider.ErrUnavailable:
 		// A code that is not known here, of the caller's making.
-		return Code(err) != "" && status(err) < 500 && !expired(err)
+		code := Code(err)
+		return code != "" && status(err) < 500 && !expired(code)
 	case provider.ErrAccessDenied:
 		return Denied(err)
 	}
@@ -166,13 +179,16 @@ func namesKMS(err error) bool {
 	return false
 }
 
-func expired(err error) bool {
-	_, hint := Reason(err)
-	return strings.HasPrefix(hint, "the credentials have expired")
+func expired(code string) bool {
+	return code == "ExpiredToken" || code == "ExpiredTokenException" || code == "RequestExpired"
 }
 
-// outage reports whether what failed is a network or a server, or took too long.
+// outage reports whether what failed is a network or a server, or took too
+// long, or was asked too often.
 func outage(err error) bool {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && throttled(api.ErrorCode()) {
+		return true
+	}
 	_, network := errors.AsType[net.Error](err)
 	return network || status(err) >= 500 || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
@@ -186,11 +202,4 @@ func status(err error) int {
 		return r.HTTPStatusCode()
 	}
 	return 0
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

@@ -1,0 +1,171 @@
+// Package sm reads secrets of AWS Secrets Manager: it is the provider of
+// "sm://" refs and of Secrets Manager's ARNs.
+//
+// # Calls
+//
+// [Store.Fetch] asks for one ref by GetSecretValue and for several by
+// BatchGetSecretValue, twenty secrets a call. That operation reads AWSCURRENT
+// only, so a ref with another stage, with a version, or with the ARN of
+// another account costs a GetSecretValue of its own, and so does a secret that
+// is left alone in the last batch. [Store.Probe] calls DescribeSecret once for
+// each secret. [Store.List] pages through BatchGetSecretValue with a filter on
+// the name; for all secrets, through ListSecrets and BatchGetSecretValue.
+//
+// Secrets Manager is eventually consistent, and a listing may miss changes of
+// the last five minutes (API ListSecrets).
+//
+// # Permissions
+//
+//	secretsmanager:GetSecretValue       on each secret, for Fetch and List
+//	secretsmanager:BatchGetSecretValue  on *, for reading in batches
+//	secretsmanager:DescribeSecret       on each secret, for Probe
+//	secretsmanager:ListSecrets          on *, for List
+//	kms:Decrypt                         on each customer managed key
+//
+// Without BatchGetSecretValue all still works, at the price of one call a
+// secret: the refusal is logged once, and the batch tried again after
+// fifteen minutes. A secret of another account is read by its ARN and needs a
+// resource policy there, and a customer managed key.
+//
+// # Quotas
+//
+// By default an account has, per second and Region, 10,000 GetSecretValue and
+// DescribeSecret calls, 100 BatchGetSecretValue and 100 ListSecrets (guide:
+// Secrets Manager quotas). The SDK retries a throttled call itself, three
+// tries in all; this package adds no retry of its own.
+package sm
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/c0629bfc/secrets/internal/awsread"
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// Store reads from Secrets Manager. It is a [provider.Provider],
+// [provider.Prober] and [provider.Lister], and safe for concurrent use.
+type Store struct {
+	clients awsread.Clients[secretsmanager.Client]
+	limit   awsread.Limit
+	logger  *slog.Logger
+
+	// account is the one that plain names belong to. Nothing tells it before
+	// the first answer.
+	account atomic.Pointer[string]
+
+	batchOff   atomic.Int64 // Unix nanoseconds until which no batch is tried
+	batchNoted sync.Once
+}
+
+var (
+	_ provider.Provider = (*Store)(nil)
+	_ provider.Prober   = (*Store)(nil)
+	_ provider.Lister   = (*Store)(nil)
+)
+
+// Option configures a [Store].
+type Option func(*Store)
+
+// WithConcurrency bounds the API calls that the store has in flight at any
+// time, over all its callers; the default is 4, and less than 1 means 1.
+// Four calls of 50 ms each are 80 a second, below the 100 a second that an
+// account has of BatchGetSecretValue.
+func WithConcurrency(calls int) Option {
+	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
+}
+
+// WithLogger sets where the store says that it may not read in batches; the
+// default is what [slog.Default] returns then. It logs nothing else.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *Store) { s.logger = logger }
+}
+
+// New returns a store that reads with cfg's credentials, from cfg's Region
+// unless a ref names another. It makes no network call.
+func New(cfg aws.Config, opts ...Option) *Store {
+	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}
+	s.clients.Own = cfg.Region
+	s.clients.New = func(region string) *secretsmanager.Client {
+		return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
+			o.Region = region
+			o.APIOptions = append(o.APIOptions, awsread.Report)
+		})
+	}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s
+}
+
+// Scheme returns "sm".
+func (s *Store) Scheme() string { return "sm" }
+
+// key is what is asked of Secrets Manager. Refs that differ in how they say
+// the same have one key.
+type key struct{ region, id, stage, pinned string }
+
+func (s *Store) keyOf(ref provider.Ref) key {
+	ref = ref.Base()
+	return key{region: s.clients.Region(ref.Region), id: ref.Name, stage: ref.Stage, pinned: ref.Version}
+}
+
+// foreign reports whether the secret is known to be in another account, and
+// own whether it is known to be in ours.
+func (s *Store) foreign(id string) bool {
+	account, ours := accountOf(id), s.account.Load()
+	return account != "" && ours != nil && *ours != account
+}
+
+func (s *Store) own(id string) bool {
+	account, ours := accountOf(id), s.account.Load()
+	return account == "" || ours != nil && *ours == account
+}
+
+// learn takes our account from the ARN of a secret that was read by its plain
+// name: a name without an ARN is looked up in the caller's account only.
+func (s *Store) learn(arn string) {
+	if account := accountOf(arn); account != "" && s.account.Load() == nil {
+		s.account.CompareAndSwap(nil, &account)
+	}
+}
+
+// accountOf returns the account of an ARN, and "" of a name.
+func accountOf(id string) string {
+	if !strings.HasPrefix(id, "arn:") {
+		return ""
+	}
+	parts := strings.SplitN(id, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+// suffixLen is how long a hyphen and the six characters are that Secrets
+// Manager ends an ARN with (API CreateSecret, ARN).
+const suffixLen = len("-AbCdEf")
+
+// hasSuffix reports whether an ARN may be a complete one. The name of a secret
+// may end in the same way, so it may also not be.
+func hasSuffix(arn string) bool {
+	if len(arn) < suffixLen || arn[len(arn)-suffixLen] != '-' {
+		return false
+	}
+	return !strings.ContainsFunc(arn[len(arn)-suffixLen+1:], func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
+	})
+}
+
+// withoutSuffix returns a complete ARN without its suffix.
+func withoutSuffix(arn string) string {
+	if !hasSuffix(arn) {
+		return arn
+	}
+	return arn[:len(arn)-suffixLen]
+}

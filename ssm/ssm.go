@@ -1,0 +1,89 @@
+// Package ssm reads parameters of AWS Systems Manager Parameter Store: it is
+// the provider of "ssm://" refs and of parameters' ARNs.
+//
+// # Calls
+//
+// [Store.Fetch] asks for one ref by GetParameter and for several by
+// GetParameters, ten names a call, decrypted. [Store.Probe] does the same
+// without decryption. [Store.List] pages through GetParametersByPath, ten
+// parameters a call. DescribeParameters, whose quota is very low, is never
+// called.
+//
+// One name that the caller may not read, or one value that KMS does not
+// decrypt, makes GetParameters fail as a whole: then each of its names is read
+// by GetParameter, so that each has its own outcome.
+//
+// Public parameters ("/aws/service/…") are read like any other, and so are
+// secrets of Secrets Manager by "/aws/reference/secretsmanager/NAME", whose
+// version is then the secret's.
+//
+// # Permissions
+//
+//	ssm:GetParameter and ssm:GetParameters  on each parameter, for Fetch and Probe
+//	ssm:GetParametersByPath                 on the path, for List
+//	kms:Decrypt                             on each customer managed key
+//	secretsmanager:GetSecretValue           on each secret read through Parameter Store
+//
+// GetParametersByPath is authorised on the path alone: it also returns
+// parameters below it that a policy denies (API GetParametersByPath).
+//
+// # Quotas
+//
+// By default GetParameter, GetParameters and GetParametersByPath share 40
+// calls a second in an account and Region; a setting with a price raises that
+// (guide: Parameter Store throughput). The SDK retries a throttled call itself,
+// three tries in all; this package adds no retry of its own.
+package ssm
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/c0629bfc/secrets/internal/awsread"
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// Store reads from Parameter Store. It is a [provider.Provider],
+// [provider.Prober] and [provider.Lister], and safe for concurrent use.
+type Store struct {
+	clients awsread.Clients[ssm.Client]
+	limit   awsread.Limit
+}
+
+var (
+	_ provider.Provider = (*Store)(nil)
+	_ provider.Prober   = (*Store)(nil)
+	_ provider.Lister   = (*Store)(nil)
+)
+
+// Option configures a [Store].
+type Option func(*Store)
+
+// WithConcurrency bounds the API calls that the store has in flight at any
+// time, over all its callers; the default is 4, and less than 1 means 1.
+// Four calls of 50 ms each are 80 a second, and read up to 800 parameters:
+// that is above an account's default of 40 calls a second if it goes on for
+// seconds, so leave it low where many processes start at once.
+func WithConcurrency(calls int) Option {
+	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
+}
+
+// New returns a store that reads with cfg's credentials, from cfg's Region
+// unless a ref names another. It makes no network call.
+func New(cfg aws.Config, opts ...Option) *Store {
+	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}
+	s.clients.Own = cfg.Region
+	s.clients.New = func(region string) *ssm.Client {
+		return ssm.NewFromConfig(cfg, func(o *ssm.Options) {
+			o.Region = region
+			o.APIOptions = append(o.APIOptions, awsread.Report)
+		})
+	}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s
+}
+
+// Scheme returns "ssm".
+func (s *Store) Scheme() string { return "ssm" }
