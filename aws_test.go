@@ -125,6 +125,7 @@ func TestSDKErrorsAreReachable(t *testing.T) {
 		_, err = c.Get(t.Context(), "sm://db")
 		require.ErrorIs(t, err, provider.ErrAccessDenied)
 		remove()
+		c.Invalidate("sm://db") // the refusal is remembered for a moment
 		for _, fault := range []secretstest.Fault{{Err: secretstest.Internal()}, {Reset: true}, {Truncate: true}} {
 			remove = server.Inject(fault)
 			_, err = c.Get(t.Context(), "sm://db")

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"container/heap"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 // readers share without a lock.
 type cache struct {
 	table *table
-	ttl   time.Duration
+	times times
 	max   int // entries
 
 	// What follows keeps the LRU order. A hit of the entry that was used last
@@ -28,8 +29,19 @@ type cache struct {
 
 	mu        sync.Mutex // guards what follows, and changes of the table
 	lru       *simplelru.LRU[provider.Ref, *entry]
+	absent    *simplelru.LRU[provider.Ref, absence]
+	due       schedule
+	wake      func() // tells the refresher that something is due sooner
 	evictions uint64
 	epoch     uint64 // counts invalidations
+}
+
+// times is how long things last.
+type times struct {
+	ttl      time.Duration
+	stale    time.Duration // how long past its TTL a value is served in an outage
+	denied   time.Duration // and where the store refuses it
+	negative time.Duration // how long a refusal is remembered
 }
 
 // entry is one cached value and the spellings under which it was asked for.
@@ -38,18 +50,36 @@ type entry struct {
 	value provider.Value
 	lease *lease
 	slots map[string]*slot
+
+	read  int64 // when the call began that last brought or confirmed the value
+	next  int64 // when the refresher turns to it
+	place int   // in the schedule; -1 if it is not in it
+
+	err      error // why the last refresh failed; nil if it did not
+	failures int   // in a row
+	since    time.Time
 }
 
-// lease says until when one version of a value is fresh. A refresh that finds
+// lease says until when one version of a value is served. A refresh that finds
 // the same version extends it; another version comes with a lease of its own,
 // so that no reader can take an old value for fresh.
 type lease struct {
-	expires atomic.Int64 // by the client's clock
-	touched atomic.Int64 // when a hit last moved the entry to the front
+	expires atomic.Int64  // by the client's clock; odd if what is served is stale
+	used    atomic.Uint32 // whether there was a hit since the last refresh
+	touched atomic.Int64  // when a hit last moved the entry to the front
 	key     provider.Ref
 }
 
+// absence is what the store said of a value that it does not give.
+type absence struct {
+	err   error
+	until int64
+}
+
 const (
+	never = math.MaxInt64 - 1
+	stale = 1 // the bit of lease.expires
+
 	// maxSlots bounds how many spellings of one entry are found by a lookup;
 	// further ones are parsed and, for a field, decoded at each read.
 	maxSlots = 256
@@ -59,14 +89,18 @@ const (
 	touchEvery = int64(time.Second)
 )
 
-func newCache(ttl time.Duration, maxEntries int) (*cache, error) {
-	c := &cache{table: newTable(), ttl: ttl, max: maxEntries}
+func newCache(t times, maxEntries int) (*cache, error) {
+	c := &cache{table: newTable(), times: t, max: maxEntries, wake: func() {}}
 	var err error
 	c.lru, err = simplelru.NewLRU(maxEntries, func(_ provider.Ref, e *entry) {
 		for _, s := range e.slots {
 			c.table.remove(s)
 		}
+		c.unplan(e)
 	})
+	if err == nil {
+		c.absent, err = simplelru.NewLRU[provider.Ref, absence](maxEntries, nil)
+	}
 	return c, err
 }
 
@@ -91,36 +125,27 @@ func (c *cache) touch(l *lease, now int64) {
 	}
 }
 
-// fresh returns the value of an entry that has not expired.
-func (c *cache) fresh(key provider.Ref, now int64) (provider.Value, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.lru.Peek(key)
-	if !ok || now >= e.lease.expires.Load() {
-		return provider.Value{}, false
-	}
-	c.lru.Get(key)
-	c.front.Store(e.lease)
-	return e.value, true
+// arrival is what a call brought of one value.
+type arrival struct {
+	value provider.Value
+	began int64 // the call
+	until int64 // what it brought is fresh until then
+	next  int64 // and to be refreshed then
 }
 
-// put stores what a call that began at the given time brought, if ok still says
-// so under the mutex. It returns the value that stands for it: the one already
-// held where nothing changed.
-func (c *cache) put(key provider.Ref, v provider.Value, began int64, ok func() bool) provider.Value {
-	expires := began + int64(c.ttl)
-	if key.Pinned() {
-		expires = math.MaxInt64 // a version is immutable
-	}
+// put stores an arrival, if ok still says so under the mutex; it is told
+// whether the cache has the entry. Put returns the value that stands for what
+// arrived, which is the one already held where nothing changed.
+func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v provider.Value, changed bool) {
 	c.mu.Lock()
 	e, known := c.lru.Peek(key)
-	if known && same(e.value, v) {
-		if ok() {
-			e.lease.expires.Store(max(e.lease.expires.Load(), expires))
+	if known && same(e.value, a.value) {
+		if ok(true) {
+			c.renew(e, a)
 		}
 		v = e.value
 		c.mu.Unlock()
-		return v
+		return v, false
 	}
 	spellings := make(map[string]provider.Value)
 	if known {
@@ -132,7 +157,7 @@ func (c *cache) put(key provider.Ref, v provider.Value, began int64, ok func() b
 
 	// Fields are decoded anew here, once, so that no reader has to.
 	for spelling, old := range spellings {
-		if seen, err := view(v, old.Ref()); err == nil {
+		if seen, err := view(a.value, old.Ref()); err == nil {
 			spellings[spelling] = seen
 		} else {
 			delete(spellings, spelling)
@@ -141,11 +166,13 @@ func (c *cache) put(key provider.Ref, v provider.Value, began int64, ok func() b
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ok() {
-		return v
+	e, known = c.lru.Peek(key)
+	if !ok(known) {
+		return a.value, false
 	}
-	if e, known = c.lru.Peek(key); !known {
-		e = &entry{key: key}
+	c.absent.Remove(key)
+	if !known {
+		e = &entry{key: key, place: -1}
 		if c.lru.Add(key, e) {
 			c.evictions++
 		}
@@ -155,24 +182,40 @@ func (c *cache) put(key provider.Ref, v provider.Value, began int64, ok func() b
 			c.table.remove(s)
 		}
 	}
-	e.value, e.slots, e.lease = v, nil, &lease{key: key}
-	e.lease.expires.Store(expires)
+	e.value, e.slots, e.lease = a.value, nil, &lease{key: key}
+	c.renew(e, a)
 	for spelling, seen := range spellings {
 		c.attach(e, spelling, seen)
 	}
 	if !known {
 		c.front.Store(e.lease)
 	}
-	return v
+	return a.value, known
+}
+
+// renew makes the entry's value fresh, unless a later call did so already.
+func (c *cache) renew(e *entry, a arrival) {
+	if a.began < e.read {
+		return
+	}
+	e.read, e.err, e.failures = a.began, nil, 0
+	if e.key.Pinned() {
+		e.lease.expires.Store(never) // a version is immutable
+		return
+	}
+	e.lease.expires.Store(a.until &^ stale)
+	e.lease.used.Store(0)
+	c.plan(e, a.next)
 }
 
 // offer stores a value that nobody asked for by name, if nothing need make room
 // for it and nothing was invalidated since epoch. It returns the value that
 // stands for it.
-func (c *cache) offer(key provider.Ref, v provider.Value, began int64, epoch uint64) provider.Value {
-	return c.put(key, v, began, func() bool {
-		return c.epoch == epoch && (c.lru.Contains(key) || c.lru.Len() < c.max)
+func (c *cache) offer(key provider.Ref, a arrival, epoch uint64) provider.Value {
+	v, _ := c.put(key, a, func(known bool) bool {
+		return c.epoch == epoch && (known || c.lru.Len() < c.max)
 	})
+	return v
 }
 
 // invalidations returns how often something was invalidated, for offer.
@@ -230,9 +273,11 @@ func (c *cache) drop(keys ...provider.Ref) {
 	c.epoch++
 	for _, key := range keys {
 		c.lru.Remove(key)
+		c.absent.Remove(key)
 	}
 	if len(keys) == 0 {
 		c.lru.Purge()
+		c.absent.Purge()
 		c.table.clear()
 	}
 }
@@ -248,6 +293,16 @@ func (c *cache) keys() []provider.Ref {
 		}
 	}
 	return keys
+}
+
+// held returns the value that the cache has of a key, fresh or not.
+func (c *cache) held(key provider.Ref) provider.Value {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.lru.Peek(key); ok {
+		return e.value
+	}
+	return provider.Value{}
 }
 
 // view returns what ref means of the whole value that its base names.
@@ -266,5 +321,54 @@ func view(whole provider.Value, ref provider.Ref) (provider.Value, error) {
 // counts besides the version: a parameter that was deleted and made anew starts
 // again at version 1.
 func same(a, b provider.Value) bool {
-	return a.Version().ID == b.Version().ID && a.Type() == b.Type() && a.Text() == b.Text()
+	return a == b || a.Version().ID == b.Version().ID && a.Type() == b.Type() && a.Text() == b.Text()
+}
+
+// schedule orders entries by when the refresher turns to them.
+type schedule []*entry
+
+var _ heap.Interface = (*schedule)(nil)
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].next < s[j].next }
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].place, s[j].place = i, j
+}
+
+// Push implements [heap.Interface].
+func (s *schedule) Push(x any) {
+	e := x.(*entry)
+	e.place = len(*s)
+	*s = append(*s, e)
+}
+
+// Pop implements [heap.Interface].
+func (s *schedule) Pop() any {
+	last := len(*s) - 1
+	e := (*s)[last]
+	(*s)[last] = nil
+	*s = (*s)[:last]
+	e.place = -1
+	return e
+}
+
+// plan sets when the refresher turns to an entry.
+func (c *cache) plan(e *entry, next int64) {
+	e.next = next
+	if e.place >= 0 {
+		heap.Fix(&c.due, e.place)
+	} else {
+		heap.Push(&c.due, e)
+	}
+	if e.place == 0 {
+		c.wake()
+	}
+}
+
+// unplan takes an entry out of the schedule.
+func (c *cache) unplan(e *entry) {
+	if e.place >= 0 {
+		heap.Remove(&c.due, e.place)
+	}
 }

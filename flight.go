@@ -19,6 +19,7 @@ import (
 type lane struct {
 	client   *Client
 	provider provider.Provider
+	trouble  trouble
 
 	mu       sync.Mutex
 	flights  map[provider.Ref]*flight // those that a miss may join
@@ -30,13 +31,15 @@ type lane struct {
 // flight is the reading of one value, for all who wait for it.
 type flight struct {
 	ref  provider.Ref
-	done chan struct{} // closed when value and err are set
+	done chan struct{} // closed when what follows is set
 
 	value provider.Value
-	err   error
+	err   error // with a value: why it is a stale one
 
-	left       bool        // with a call; guarded by the lane's mutex
-	superseded atomic.Bool // what it brings is too old for the cache
+	left       bool           // with a call; guarded by the lane's mutex
+	known      provider.Value // what the cache had when it left
+	awaited    atomic.Bool    // somebody wants it, and not the refresher alone
+	superseded atomic.Bool    // what it brings is too old for the cache
 }
 
 const (
@@ -54,10 +57,18 @@ func newLane(c *Client, p provider.Provider) *lane {
 	return l
 }
 
+// demand is what a caller of join wants.
+type demand int
+
+const (
+	wantValue   demand = iota // the value, however it comes
+	wantNews                  // how things are now: no flight that left before
+	wantRenewal               // that the cache be renewed; nobody waits
+)
+
 // join returns the flights that bring the refs, in their order: those already
-// on the way, and new ones for the rest. A caller that needs to know how things
-// are now (after) joins none that left before.
-func (l *lane) join(after bool, refs ...provider.Ref) []*flight {
+// on the way, and new ones for the rest.
+func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	flights := make([]*flight, len(refs))
@@ -65,8 +76,10 @@ func (l *lane) join(after bool, refs ...provider.Ref) []*flight {
 	for i, ref := range refs {
 		f := l.flights[ref]
 		switch {
-		case f != nil && !(after && f.left):
-			l.client.stats.coalesced.Add(1)
+		case f != nil && !(d == wantNews && f.left):
+			if d != wantRenewal {
+				l.client.stats.coalesced.Add(1)
+			}
 		default:
 			if f != nil {
 				f.superseded.Store(true)
@@ -74,6 +87,9 @@ func (l *lane) join(after bool, refs ...provider.Ref) []*flight {
 			f = &flight{ref: ref, done: make(chan struct{})}
 			l.flights[ref] = f
 			l.queue = append(l.queue, f)
+		}
+		if d != wantRenewal {
+			f.awaited.Store(true)
 		}
 		flights[i] = f
 	}
@@ -84,6 +100,17 @@ func (l *lane) join(after bool, refs ...provider.Ref) []*flight {
 		l.overtime.Reset(patience)
 	}
 	return flights
+}
+
+// renew starts a flight that nobody waits for, unless some call is under way: a
+// store in trouble is asked one thing at a time.
+func (l *lane) renew(ref provider.Ref) {
+	l.mu.Lock()
+	idle := l.underWay == 0
+	l.mu.Unlock()
+	if idle {
+		l.join(wantRenewal, ref)
+	}
 }
 
 // supersede keeps what is under way for the refs out of the cache, and later
@@ -118,10 +145,14 @@ func (l *lane) depart() {
 	l.overtime.Stop()
 	l.underWay++
 	if !l.client.begin() {
-		l.deliver(batch, nil, 0, ErrClosed)
+		for _, f := range batch {
+			f.err = ErrClosed
+			close(f.done)
+		}
 		l.land(batch)
 		return
 	}
+	l.client.stats.inFlight.Add(int64(len(batch)))
 	go l.fly(batch)
 }
 
@@ -145,13 +176,11 @@ func (l *lane) fly(batch []*flight) {
 	defer c.wait.Done()
 	ctx, cancel := context.WithTimeout(c.ctx, c.fetchTimeout)
 	defer cancel()
-
-	refs := make([]provider.Ref, len(batch))
-	for i, f := range batch {
-		refs[i] = f.ref
-	}
 	c.stats.fetches.Add(1)
-	c.stats.fetched.Add(uint64(len(refs)))
+	c.stats.fetched.Add(uint64(len(batch)))
+	for _, f := range batch {
+		f.known = c.cache.held(f.ref)
+	}
 	began := c.clock.read()
 
 	// The call lands once: with its results, or without them when the provider
@@ -160,6 +189,7 @@ func (l *lane) fly(batch []*flight) {
 	land := func(results []provider.Result, err error) {
 		once.Do(func() {
 			l.deliver(batch, results, began, err)
+			c.stats.inFlight.Add(-int64(len(batch)))
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.land(batch)
@@ -178,35 +208,89 @@ func (l *lane) fly(batch []*flight) {
 		}
 		land(results, err)
 	}()
-	results = l.provider.Fetch(ctx, refs...)
+	results = l.call(ctx, batch)
 	err = nil
-	if len(results) != len(refs) {
-		results, err = nil, fmt.Errorf("the provider returned %d results for %d refs", len(results), len(refs))
+	if len(results) != len(batch) {
+		results, err = nil, fmt.Errorf("the provider returned %d results for %d refs", len(results), len(batch))
 	}
+}
+
+// call asks the provider, in the cheaper way where something is known already.
+func (l *lane) call(ctx context.Context, batch []*flight) []provider.Result {
+	refetcher, ok := l.provider.(provider.Refetcher)
+	var any bool
+	refs, known := make([]provider.Ref, len(batch)), make([]provider.Known, len(batch))
+	for i, f := range batch {
+		refs[i] = f.ref
+		known[i] = provider.Known{Ref: f.ref, Version: f.known.Version()}
+		any = any || f.known != provider.Value{}
+	}
+	if ok && any {
+		return refetcher.Refetch(ctx, known...)
+	}
+	return l.provider.Fetch(ctx, refs...)
 }
 
 // deliver hands out what a call brought, to the cache and to who waits.
 func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, err error) {
+	c := l.client
+	failures := make([]error, len(batch))
 	for i, f := range batch {
-		var r provider.Result
 		switch {
-		case errors.Is(err, ErrClosed):
-			r.Err = err
 		case err != nil:
-			r.Err = &provider.Error{Ref: f.ref, Kind: provider.ErrUnavailable, Err: err}
-		case results[i] == provider.Result{}:
-			r.Err = &provider.Error{Ref: f.ref, Kind: provider.ErrUnavailable, Hint: "the provider returned neither a value nor an error"}
-		default:
-			r = results[i]
+			failures[i] = &provider.Error{Ref: f.ref, Kind: provider.ErrUnavailable, Err: err}
+		case results[i].Err != nil:
+			failures[i] = results[i].Err
+		case results[i].Unchanged && f.known != provider.Value{}:
+			results[i].Value = f.known
+		case results[i].Value == provider.Value{}:
+			failures[i] = &provider.Error{Ref: f.ref, Kind: provider.ErrUnavailable, Hint: "the provider returned neither a value nor an error"}
 		}
-		if r.Err != nil {
-			f.err = r.Err
-			l.client.stats.errors.Add(1)
+	}
+	now := c.clock.read()
+	if c.ctx.Err() == nil {
+		l.note(failures, now)
+	}
+	spread := c.spread()
+	for i, f := range batch {
+		if f.err = failures[i]; f.err == nil {
+			var changed bool
+			f.value, changed = c.cache.put(f.ref, c.arrival(f, results[i], began, spread), func(known bool) bool {
+				return !f.superseded.Load() && (known || f.awaited.Load())
+			})
+			c.stats.refreshed(f, changed)
 		} else {
-			f.value = l.client.cache.put(f.ref, r.Value.WithRef(f.ref), began, func() bool { return !f.superseded.Load() })
+			c.stats.refreshed(f, false)
+			if c.ctx.Err() == nil && !f.superseded.Load() {
+				f.value, _ = c.cache.failed(f.ref, f.err, now, l.retry(f.err))
+			}
 		}
 		close(f.done)
 	}
+}
+
+// note tells the lane how the store is doing, and the log when that changes.
+func (l *lane) note(failures []error, now int64) {
+	began, ended := l.trouble.note(failures, now, l.client.cache.times.ttl)
+	switch {
+	case began:
+		i := 0
+		for !storewide(failures[i]) {
+			i++
+		}
+		l.client.log().Warn("secrets: a store is in trouble: what is cached is served on", "store", l.provider.Scheme(), "error", failures[i])
+	case ended:
+		l.client.log().Info("secrets: a store is well again", "store", l.provider.Scheme())
+	}
+}
+
+// retry returns when a failed flight is to be tried again, where that is for
+// the store's trouble to say; else 0.
+func (l *lane) retry(err error) int64 {
+	if storewide(err) {
+		return l.trouble.retry.Load()
+	}
+	return 0
 }
 
 // land clears away a call that has delivered and lets the next one leave. The

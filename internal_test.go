@@ -169,33 +169,37 @@ func TestTableIsReadWhileItChanges(t *testing.T) {
 // A reader that found an old value and was then held up must not take it for
 // fresh because of what came meanwhile.
 func TestOldValueStaysExpired(t *testing.T) {
-	c, err := newCache(time.Hour, 10)
+	c, err := newCache(times{ttl: time.Hour}, 10)
 	require.NoError(t, err)
-	yes := func() bool { return true }
+	put := func(v provider.Value, began int64) provider.Value {
+		until := began + int64(time.Hour)
+		v, _ = c.put(v.Ref(), arrival{value: v, began: began, until: until, next: until}, func(bool) bool { return true })
+		return v
+	}
 	ref, err := provider.ParseRef("mem://db")
 	require.NoError(t, err)
 	value := func(id string) provider.Value {
 		return provider.NewValue(ref, provider.NewVersion(id, time.Time{}), provider.SecretString, id)
 	}
-	_, err = c.spell("mem://db", ref, c.put(ref, value("1"), 1, yes))
+	_, err = c.spell("mem://db", ref, put(value("1"), 1))
 	require.NoError(t, err)
 	found := c.table.find("mem://db")
 	later := int64(10 * time.Hour)
-	c.put(ref, value("2"), later, yes)
+	put(value("2"), later)
 	require.Less(t, found.lease.expires.Load(), later)
 	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), later)
-	c.put(ref, value("2"), 2*later, yes)
+	put(value("2"), 2*later)
 	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), 2*later)
-	c.put(ref, value("2"), later, yes)
+	put(value("2"), later)
 	require.Greater(t, c.table.find("mem://db").lease.expires.Load(), 2*later, "a slower call takes nothing back")
 
 	field := ref
 	field.Field = "f"
 	with := provider.NewValue(ref, provider.NewVersion("3", time.Time{}), provider.SecretString, `{"f":"x"}`)
-	_, err = c.spell("mem://db#f", field, c.put(ref, with, later, yes))
+	_, err = c.spell("mem://db#f", field, put(with, later))
 	require.NoError(t, err)
 	require.Equal(t, 2, c.table.live)
-	c.put(ref, value("4"), later, yes)
+	put(value("4"), later)
 	require.Equal(t, 1, c.table.live, "a field that is gone leaves nothing behind")
 	c.drop(ref)
 	require.Zero(t, c.table.live)
@@ -204,7 +208,7 @@ func TestOldValueStaysExpired(t *testing.T) {
 // A burst of hits reorders the list a bounded number of times; an entry that
 // is read all the time moves once a second at least.
 func TestTouchIsRationed(t *testing.T) {
-	c, err := newCache(time.Hour, 1000)
+	c, err := newCache(times{ttl: time.Hour}, 1000)
 	require.NoError(t, err)
 	leases := make([]*lease, 200)
 	for i := range leases {

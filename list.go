@@ -40,12 +40,12 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			yield(Value{}, fmt.Errorf("%s: the provider of %q cannot list", prefix, r.Scheme))
 			return
 		}
-		ctx, cancel := context.WithCancel(provider.WithCalls(ctx, c.stats.called))
+		ctx, cancel := context.WithCancel(provider.WithCalls(ctx, c.called))
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()
 
 		epoch := c.cache.invalidations()
-		began := c.clock.read()
+		began, spread := c.clock.read(), c.spread()
 		for v, err := range lister.List(ctx, r) {
 			switch {
 			case err != nil && c.ctx.Err() != nil:
@@ -54,7 +54,8 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			case err != nil:
 				err = named(prefix, err)
 			default:
-				v = c.cache.offer(v.Ref().Base(), v, began, epoch)
+				v = c.cache.offer(v.Ref().Base(), c.arrival(&flight{ref: v.Ref().Base()}, provider.Result{Value: v}, began, spread), epoch)
+				c.read(ctx, Read{Ref: v.Ref().String(), Version: v.Version(), Source: SourceStore})
 			}
 			if !yield(v, err) {
 				return

@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,7 +89,7 @@ func (s *store) batches() []int {
 // open returns a client that is closed with the test, or with its bubble.
 func open(t testing.TB, opts ...secrets.Option) *secrets.Client {
 	t.Helper()
-	c, err := secrets.New(opts...)
+	c, err := secrets.New(append([]secrets.Option{secrets.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c

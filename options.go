@@ -3,6 +3,7 @@ package secrets
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/c0629bfc/secrets/provider"
@@ -10,9 +11,12 @@ import (
 
 // What a client does where no option says otherwise.
 const (
-	DefaultTTL          = 5 * time.Minute
-	DefaultMaxEntries   = 1024
-	DefaultFetchTimeout = 10 * time.Second
+	DefaultTTL           = 5 * time.Minute
+	DefaultMaxEntries    = 1024
+	DefaultFetchTimeout  = 10 * time.Second
+	DefaultStaleIfError  = time.Hour
+	DefaultStaleIfDenied = 5 * time.Minute
+	DefaultNegativeTTL   = 10 * time.Second
 )
 
 // MaxTTL is the longest TTL: a year. One that is longer is a mistake of units.
@@ -23,9 +27,11 @@ type Option func(*options)
 
 type options struct {
 	providers    []provider.Provider
-	ttl          time.Duration
+	times        times
 	maxEntries   int
 	fetchTimeout time.Duration
+	logger       *slog.Logger
+	observer     Observer
 }
 
 // WithProvider adds a store to read from, such as sm.New(cfg) or ssm.New(cfg).
@@ -39,7 +45,7 @@ func WithProvider(p provider.Provider) Option {
 // [MaxTTL]. A pinned version is immutable, and served for as long as it is
 // cached.
 func WithTTL(d time.Duration) Option {
-	return func(o *options) { o.ttl = d }
+	return func(o *options) { o.times.ttl = d }
 }
 
 // WithMaxEntries sets how many secrets and parameters are cached; the default
@@ -54,6 +60,43 @@ func WithMaxEntries(n int) Option {
 // does not end with the context of the caller that happened to be first.
 func WithFetchTimeout(d time.Duration) Option {
 	return func(o *options) { o.fetchTimeout = d }
+}
+
+// WithStaleIfError sets for how long past its TTL a value is served while its
+// store cannot be reached, throttles, or cannot decrypt it; the default is
+// [DefaultStaleIfError], one hour, and 0 never serves a stale value. Meanwhile
+// the store is asked again with exponential backoff and full jitter, from one
+// second to five minutes.
+func WithStaleIfError(d time.Duration) Option {
+	return func(o *options) { o.times.stale = d }
+}
+
+// WithStaleIfDenied sets for how long past its TTL a value is served while its
+// store refuses it: access is denied, it is scheduled for deletion, or it does
+// not exist any more. The default is [DefaultStaleIfDenied], five minutes, time
+// to mend a policy; 0 surfaces the refusal as soon as the TTL is over.
+func WithStaleIfDenied(d time.Duration) Option {
+	return func(o *options) { o.times.denied = d }
+}
+
+// WithNegativeTTL sets for how long a refusal is remembered of a value that is
+// not cached: not found, version not found, access denied, scheduled for
+// deletion. The default is [DefaultNegativeTTL], ten seconds; 0 asks the store
+// at each read. [Client.Refresh] always asks.
+func WithNegativeTTL(d time.Duration) Option {
+	return func(o *options) { o.times.negative = d }
+}
+
+// WithLogger sets where the client logs; the default is what [slog.Default]
+// returns at the time. It logs when a store gets into trouble (Warn) and when
+// it is well again (Info), never a value.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) { o.logger = l }
+}
+
+// WithObserver has the client tell what it does.
+func WithObserver(observer Observer) Option {
+	return func(o *options) { o.observer = observer }
 }
 
 func (o *options) check() error {
@@ -73,8 +116,15 @@ func (o *options) check() error {
 			schemes[p.Scheme()] = true
 		}
 	}
-	if o.ttl <= 0 || o.ttl > MaxTTL {
-		fail("WithTTL(%v): want more than 0 and at most %v", o.ttl, MaxTTL)
+	if o.times.ttl <= 0 || o.times.ttl > MaxTTL {
+		fail("WithTTL(%v): want more than 0 and at most %v", o.times.ttl, MaxTTL)
+	}
+	for name, d := range map[string]time.Duration{
+		"WithStaleIfError": o.times.stale, "WithStaleIfDenied": o.times.denied, "WithNegativeTTL": o.times.negative,
+	} {
+		if d < 0 || d > MaxTTL {
+			fail("%s(%v): want from 0 to %v", name, d, MaxTTL)
+		}
 	}
 	if o.maxEntries < 1 {
 		fail("WithMaxEntries(%d): want at least 1", o.maxEntries)

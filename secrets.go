@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,12 @@ type Client struct {
 	clock        *clock
 	lanes        map[string]*lane
 	fetchTimeout time.Duration
+	logger       *slog.Logger
+	observer     Observer
 	stats        counters
+
+	start sync.Once     // of the refresher
+	wake  chan struct{} // the refresher's
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -37,19 +43,22 @@ type Client struct {
 // New returns a client of the given providers. It makes no network call and
 // starts no goroutine; an option that makes no sense is an error.
 func New(opts ...Option) (*Client, error) {
-	o := options{ttl: DefaultTTL, maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout}
+	o := options{maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout, times: times{
+		ttl: DefaultTTL, stale: DefaultStaleIfError, denied: DefaultStaleIfDenied, negative: DefaultNegativeTTL}}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{fetchTimeout: o.fetchTimeout, lanes: make(map[string]*lane)}
+	c := &Client{fetchTimeout: o.fetchTimeout, logger: o.logger, observer: o.observer,
+		lanes: make(map[string]*lane), wake: make(chan struct{}, 1)}
 	var err error
-	if c.cache, err = newCache(o.ttl, o.maxEntries); err != nil {
+	if c.cache, err = newCache(o.times, o.maxEntries); err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
-	c.ctx, c.cancel = context.WithCancel(provider.WithCalls(context.Background(), c.stats.called))
+	c.cache.wake = c.rouse
+	c.ctx, c.cancel = context.WithCancel(provider.WithCalls(context.Background(), c.called))
 	c.clock = newClock(c.stats.hits.load)
 	for _, p := range o.providers {
 		c.lanes[p.Scheme()] = newLane(c, p)
@@ -71,13 +80,28 @@ func New(opts ...Option) (*Client, error) {
 // [ErrClosed]; the error of the store's SDK is reachable by [errors.As].
 func (c *Client) Get(ctx context.Context, ref string) (Value, error) {
 	if s := c.cache.table.find(ref); s != nil {
-		if now := c.clock.now(); now < s.lease.expires.Load() {
-			c.stats.hits.inc()
-			c.cache.touch(s.lease, now)
+		if now, expires := c.clock.now(), s.lease.expires.Load(); now < expires {
+			c.hit(ctx, s, now, expires)
 			return s.value, nil
 		}
 	}
 	return c.miss(ctx, ref)
+}
+
+// hit notes that a slot was found fresh.
+func (c *Client) hit(ctx context.Context, s *slot, now, expires int64) {
+	c.stats.hits.inc()
+	l := s.lease
+	if l.used.Load() == 0 {
+		l.used.Store(1)
+	}
+	c.cache.touch(l, now)
+	if expires&stale != 0 {
+		c.stats.stale.Add(1)
+	}
+	if c.observer.Read != nil {
+		c.observer.Read(ctx, Read{Ref: s.key, Version: s.value.Version(), Source: sourceOf(expires&stale != 0)})
+	}
 }
 
 // Text returns the text of the value that ref names. It is [Client.Get] and
@@ -100,7 +124,7 @@ func (c *Client) Text(ctx context.Context, ref string) (string, error) {
 // none. When ctx ends, what has not arrived by then fails with ctx.Err().
 func (c *Client) GetAll(ctx context.Context, refs ...string) (map[string]Value, error) {
 	values := make(map[string]Value, len(refs))
-	errs := c.readAll(ctx, refs, false, func(ref string, v Value) { values[ref] = v })
+	errs := c.readAll(ctx, refs, wantValue, func(ref string, v Value) { values[ref] = v })
 	return values, errors.Join(errs...)
 }
 
@@ -118,7 +142,7 @@ func (c *Client) Refresh(ctx context.Context, refs ...string) error {
 			refs = append(refs, key.String())
 		}
 	}
-	return errors.Join(c.readAll(ctx, refs, true, func(string, Value) {})...)
+	return errors.Join(c.readAll(ctx, refs, wantNews, func(string, Value) {})...)
 }
 
 // Invalidate forgets what is cached for the refs, with no refs everything: the
@@ -176,6 +200,13 @@ func (c *Client) Close() error {
 	}
 }
 
+func (c *Client) log() *slog.Logger {
+	if c.logger != nil {
+		return c.logger
+	}
+	return slog.Default()
+}
+
 // begin lets a goroutine start, unless the client is closed; it must call
 // c.wait.Done.
 func (c *Client) begin() bool {
@@ -214,21 +245,47 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	key := r.Base()
-	if whole, ok := c.cache.fresh(key, c.clock.now()); ok {
-		c.stats.hits.inc() // under a spelling, or of a field, that was not asked for before
-		v, err := c.cache.spell(s, r, whole)
-		return v, named(s, err)
+	if v, found, err := c.cached(ctx, s, r, l); found {
+		return v, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Value{}, err
 	}
 	c.stats.misses.Add(1)
-	return c.arrive(ctx, s, r, l.join(false, key)[0])
+	return c.arrive(ctx, s, r, l.join(wantValue, r.Base())[0], wantValue)
 }
 
-// arrive waits for a flight and takes what s names out of what it brings.
-func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight) (Value, error) {
+// cached answers a read from the cache where no lookup did: under a spelling,
+// or of a field, that was not asked for before, with a stale value while its
+// store is in trouble, or with what the store refused a moment ago.
+func (c *Client) cached(ctx context.Context, s string, r provider.Ref, l *lane) (v Value, found bool, err error) {
+	key, now := r.Base(), c.clock.now()
+	whole, isStale, due, err := c.cache.look(key, now, &l.trouble)
+	switch {
+	case err != nil:
+		err = named(s, err)
+		c.stats.hits.inc()
+		c.read(ctx, Read{Ref: s, Source: SourceRefusal, Err: err})
+		return v, true, err
+	case whole == Value{}:
+		return v, false, nil
+	}
+	if due {
+		l.renew(key)
+	}
+	c.stats.hits.inc()
+	if isStale {
+		c.stats.stale.Add(1)
+	}
+	v, err = c.cache.spell(s, r, whole)
+	err = named(s, err)
+	c.read(ctx, Read{Ref: s, Version: whole.Version(), Source: sourceOf(isStale), Err: err})
+	return v, true, err
+}
+
+// arrive waits for a flight and takes what s names out of what it brings; a
+// stale value, if the caller wants the value and not news.
+func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight, d demand) (v Value, err error) {
 	select {
 	case <-f.done:
 	default:
@@ -240,16 +297,29 @@ func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight
 			return Value{}, named(s, ErrClosed)
 		}
 	}
-	if f.err != nil {
-		return Value{}, named(s, f.err)
+	source := SourceStore
+	switch {
+	case f.err == nil:
+		v, err = c.cache.spell(s, r, f.value)
+	case c.ctx.Err() != nil:
+		err = ErrClosed
+	case d == wantValue && f.value != Value{}:
+		source = SourceStale
+		c.stats.stale.Add(1)
+		v, err = c.cache.spell(s, r, f.value)
+	default:
+		err = f.err
 	}
-	v, err := c.cache.spell(s, r, f.value)
-	return v, named(s, err)
+	err = named(s, err)
+	if d == wantValue {
+		c.read(ctx, Read{Ref: s, Version: f.value.Version(), Source: source, Err: err})
+	}
+	return v, err
 }
 
-// readAll reads many refs together: those that are cached at once, unless they
-// must be read anew, the others in one flight each that leave together.
-func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found func(string, Value)) (errs []error) {
+// readAll reads many refs together: those that are cached at once, unless news
+// are wanted, the others in one flight each that leave together.
+func (c *Client) readAll(ctx context.Context, refs []string, d demand, found func(string, Value)) (errs []error) {
 	type wanted struct {
 		s string
 		r provider.Ref
@@ -258,11 +328,10 @@ func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found fu
 	var wants []*wanted
 	queued := make(map[*lane][]*wanted)
 	for _, s := range refs {
-		if s := c.cache.table.find(s); s != nil && (!anew || s.value.Ref().Pinned()) {
-			if now := c.clock.now(); now < s.lease.expires.Load() {
-				c.stats.hits.inc()
-				c.cache.touch(s.lease, now)
-				found(s.key, s.value)
+		if slot := c.cache.table.find(s); slot != nil && (d == wantValue || slot.value.Ref().Pinned()) {
+			if now, expires := c.clock.now(), slot.lease.expires.Load(); now < expires {
+				c.hit(ctx, slot, now, expires)
+				found(s, slot.value)
 				continue
 			}
 		}
@@ -275,14 +344,12 @@ func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found fu
 			errs = append(errs, err)
 			continue
 		}
-		if !anew || r.Pinned() {
-			if whole, ok := c.cache.fresh(r.Base(), c.clock.now()); ok {
-				c.stats.hits.inc()
-				if v, err := c.cache.spell(s, r, whole); err == nil {
-					found(s, v)
-				} else {
-					errs = append(errs, named(s, err))
-				}
+		if d == wantValue || r.Pinned() {
+			if v, ok, err := c.cached(ctx, s, r, l); err != nil {
+				errs = append(errs, err)
+				continue
+			} else if ok {
+				found(s, v)
 				continue
 			}
 		}
@@ -297,7 +364,7 @@ func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found fu
 				keys[i] = w.r.Base()
 			}
 			c.stats.misses.Add(uint64(len(ws)))
-			for i, f := range l.join(anew, keys...) {
+			for i, f := range l.join(d, keys...) {
 				ws[i].f = f
 			}
 		}
@@ -306,7 +373,7 @@ func (c *Client) readAll(ctx context.Context, refs []string, anew bool, found fu
 		err := ctx.Err()
 		if w.f != nil {
 			var v Value
-			if v, err = c.arrive(ctx, w.s, w.r, w.f); err == nil {
+			if v, err = c.arrive(ctx, w.s, w.r, w.f, d); err == nil {
 				found(w.s, v)
 			}
 		}

@@ -61,7 +61,9 @@ func main() {
 	server.SetParameter("/prod/app/pool/size", "25")
 	server.SetSecureParameter("/prod/app/api-key", "k-123")
 	refs := []string{"sm://prod/db#username", "sm://prod/db#password", "ssm:///prod/app/"}
-	rotate := func() { server.SetSecret("prod/db", `{"engine":"postgres","host":"db.internal","username":"app","password":"second"}`) }
+	rotate := func() {
+		server.SetSecret("prod/db", `{"engine":"postgres","host":"db.internal","username":"app","password":"second"}`)
+	}
 	if err := run(ctx, server.Config(), *ttl, refs, rotate); err != nil {
 		log.Fatal(err)
 	}

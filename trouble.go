@@ -1,0 +1,139 @@
+package secrets
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// What the cache does when a store does not give a value: it serves the one it
+// has for a while, and asks again ever more seldom.
+
+const (
+	minBackoff = time.Second
+	maxBackoff = 5 * time.Minute
+)
+
+// trouble is how a store is doing. Its methods are safe for concurrent use.
+type trouble struct {
+	failures atomic.Int64 // calls in a row that failed for the store's sake
+	retry    atomic.Int64 // when to ask again; 0 if all is well
+}
+
+// note takes the outcome of a call and reports whether trouble began or ended
+// with it. One ref that was throttled is enough to slow down the store; one
+// that was answered shows that it is there.
+func (t *trouble) note(results []error, now int64, ttl time.Duration) (began, ended bool) {
+	var answered, throttled bool
+	for _, err := range results {
+		throttled = throttled || errors.Is(err, provider.ErrThrottled)
+		answered = answered || !storewide(err)
+	}
+	if answered && !throttled {
+		t.retry.Store(0)
+		return false, t.failures.Swap(0) > 0
+	}
+	n := t.failures.Add(1)
+	t.retry.Store(now + int64(backoff(int(n), ttl)))
+	return n == 1, false
+}
+
+// backoff returns how long to wait after n failures in a row: exponential with
+// full jitter, so that a fleet that failed together does not return together.
+func backoff(n int, ttl time.Duration) time.Duration {
+	most := min(minBackoff, ttl) << min(n-1, 16)
+	most = min(most, maxBackoff, max(ttl, minBackoff))
+	return most/20 + rand.N(most-most/20)
+}
+
+// storewide reports whether an error is of the store and not of one value.
+func storewide(err error) bool {
+	return err != nil && !refusal(err) && !errors.Is(err, provider.ErrDecryption) && !errors.Is(err, provider.ErrInvalidRef)
+}
+
+// refusal reports whether the store answered, and its answer is that it does
+// not give the value.
+func refusal(err error) bool {
+	for _, kind := range []error{provider.ErrNotFound, provider.ErrVersionNotFound, provider.ErrAccessDenied, provider.ErrDeleted} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// deadline returns until when the entry's value is served though err, at most.
+func (t times) deadline(e *entry, err error) int64 {
+	past := t.stale
+	if refusal(err) {
+		past = t.denied
+	}
+	return e.read + int64(t.ttl) + int64(past)
+}
+
+// failed notes that a call brought an error for a key and returns the value to
+// serve all the same, if there is one. Retry is when to ask again, where the
+// whole store is in trouble; else 0.
+func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provider.Value, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, known := c.lru.Peek(key)
+	if known {
+		deadline := c.times.deadline(e, err)
+		if now < deadline {
+			if e.err == nil {
+				e.since = time.Now()
+			}
+			e.err = err
+			e.failures++
+			if retry == 0 {
+				retry = now + int64(backoff(e.failures, c.times.ttl))
+			}
+			c.plan(e, min(retry, deadline))
+			return e.value, true
+		}
+		c.lru.Remove(key)
+	}
+	if refusal(err) && c.times.negative > 0 {
+		c.absent.Add(key, absence{err, now + int64(c.times.negative)})
+	}
+	return provider.Value{}, false
+}
+
+// look returns what the cache has for a key: a value to serve, or the error
+// that the store gave a moment ago. Due says that nobody has asked the store
+// since it was time to; a value is served in the meantime.
+func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value, isStale, due bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.lru.Peek(key)
+	if !ok {
+		if a, ok := c.absent.Peek(key); ok && now < a.until {
+			return v, false, false, a.err
+		}
+		return v, false, false, nil
+	}
+	expires := e.lease.expires.Load()
+	if now >= expires {
+		deadline := c.times.deadline(e, e.err)
+		if e.err == nil && t.failures.Load() == 0 || now >= deadline {
+			return v, false, false, nil
+		}
+		// Until it is time to ask again, and for a second while somebody does,
+		// reads are hits.
+		retry := t.retry.Load()
+		if e.err != nil {
+			retry = max(retry, e.next)
+		}
+		expires = min(max(retry, now+int64(time.Second)), deadline) | stale
+		e.lease.expires.Store(expires)
+		due = now >= retry
+	}
+	c.lru.Get(key)
+	e.lease.used.Store(1)
+	c.front.Store(e.lease)
+	return e.value, expires&stale != 0, due, nil
+}
