@@ -52,7 +52,7 @@ func TestBadInput(t *testing.T) {
 	s.set("text", value)
 	s.set("json", `{"password":"`+value+`","none":null}`)
 	s.set("broken", `{"password":"`+value)
-	s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+	s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 		results := s.read(refs)
 		for i, r := range refs {
 			if r.Name == "binary" {
@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 		return results
-	}
+	})
 	c := open(t, secrets.WithProvider(s))
 	for ref, want := range map[string]struct {
 		kind error
@@ -165,12 +165,12 @@ func TestHangingCallHoldsUpNobody(t *testing.T) {
 		for i := range 10 {
 			s.set(fmt.Sprint(i), "x")
 		}
-		s.fetch = func(ctx context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(ctx context.Context, refs []provider.Ref) []provider.Result {
 			if refs[0].Name == "hangs" {
 				<-ctx.Done()
 			}
 			return s.read(refs)
-		}
+		})
 		c := open(t, secrets.WithProvider(s))
 		var wg sync.WaitGroup
 		began := time.Now()
@@ -413,13 +413,13 @@ func TestRefreshSeesWhatWasWrittenBefore(t *testing.T) {
 		require.Equal(t, "newer", get(t, c, "mem://db").Text())
 		require.Equal(t, []int{1, 1, 1, 2}, s.batches())
 
-		s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			results := make([]provider.Result, len(refs))
 			for i := range refs {
 				results[i].Err = errors.New("down")
 			}
 			return results
-		}
+		})
 		err := c.Refresh(t.Context(), "mem://db", "nonsense")
 		require.ErrorContains(t, err, "mem://db")
 		require.ErrorContains(t, err, "nonsense")
@@ -467,13 +467,13 @@ func TestLateLandingIsNotCached(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &store{}
 				s.set("db", "old")
-				s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 					results := s.read(refs)
 					if results[0].Value.Text() == "old" {
 						time.Sleep(5 * time.Second)
 					}
 					return results
-				}
+				})
 				c := open(t, secrets.WithProvider(s))
 				var wg sync.WaitGroup
 				wg.Go(func() { require.Equal(t, "old", get(t, c, "mem://db").Text()) })
@@ -527,10 +527,10 @@ func TestProviderMisbehaves(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &store{}
 				release := make(chan struct{})
-				s.fetch = func(ctx context.Context, refs []provider.Ref) []provider.Result {
+				s.answer(func(ctx context.Context, refs []provider.Ref) []provider.Result {
 					<-release
 					return c.fetch(ctx, refs)
-				}
+				})
 				client := open(t, secrets.WithProvider(s))
 				var wg sync.WaitGroup
 				for range 10 {
@@ -546,7 +546,7 @@ func TestProviderMisbehaves(t *testing.T) {
 				close(release)
 				wg.Wait()
 				require.EqualValues(t, 1, s.calls.Load(), "one call, and all waiters get its error")
-				s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result { return ok(refs) }
+				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result { return ok(refs) })
 				require.Equal(t, value, get(t, client, "mem://db").Text(), "the client goes on")
 			})
 		})

@@ -21,17 +21,31 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // store is a provider whose every call a test directs. What has to do with the
 // services themselves is tested through their SDK instead.
 type store struct {
+	calls atomic.Int64
+
+	mu    sync.Mutex
 	delay time.Duration // of each call; ends with its context
 	fetch func(ctx context.Context, refs []provider.Ref) []provider.Result
-
-	calls atomic.Int64
-	mu    sync.Mutex
 	sizes []int
 	texts map[string]string
 	vers  map[string]int
 }
 
 func (*store) Scheme() string { return "mem" }
+
+// slow sets how long each call takes from now on.
+func (s *store) slow(delay time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = delay
+}
+
+// answer sets what answers calls from now on; nil is the store itself.
+func (s *store) answer(fetch func(ctx context.Context, refs []provider.Ref) []provider.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fetch = fetch
+}
 
 func (s *store) set(name, text string) {
 	s.mu.Lock()
@@ -47,14 +61,15 @@ func (s *store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Resu
 	s.calls.Add(1)
 	s.mu.Lock()
 	s.sizes = append(s.sizes, len(refs))
+	delay, fetch := s.delay, s.fetch
 	s.mu.Unlock()
-	if s.fetch != nil {
-		return s.fetch(ctx, refs)
+	if fetch != nil {
+		return fetch(ctx, refs)
 	}
 	results := s.read(refs)
-	if s.delay > 0 {
+	if delay > 0 {
 		select {
-		case <-time.After(s.delay):
+		case <-time.After(delay):
 		case <-ctx.Done():
 			for i, r := range refs {
 				results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrUnavailable, Err: ctx.Err()}}

@@ -91,12 +91,12 @@ func TestFleetsSpread(t *testing.T) {
 		began := time.Now()
 		for range 50 {
 			s := &store{}
-			s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+			s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 				mu.Lock()
 				defer mu.Unlock()
 				times[time.Since(began).Truncate(time.Second)]++
 				return s.read(refs)
-			}
+			})
 			s.set("db", "x")
 			c := open(t, secrets.WithProvider(s))
 			go reading(t, c, time.Second, 9*time.Minute, "mem://db")
@@ -128,14 +128,14 @@ func TestOutageIsSurvived(t *testing.T) {
 				_, err := c.GetAll(t.Context(), refs...)
 				require.NoError(t, err)
 				began, slow := time.Now(), 0
-				s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 					time.Sleep(3 * time.Second)
 					results := make([]provider.Result, len(refs))
 					for i, r := range refs {
 						results[i].Err = &provider.Error{Ref: r, Kind: provider.ErrUnavailable}
 					}
 					return results
-				}
+				})
 				calls := s.calls.Load()
 				for time.Since(began) < time.Hour {
 					for _, r := range refs {
@@ -157,7 +157,7 @@ func TestOutageIsSurvived(t *testing.T) {
 				require.Equal(t, 1, strings.Count(log.String(), "WARN"))
 				require.NotContains(t, log.String(), "hunter2")
 
-				s.fetch = nil
+				s.answer(nil)
 				s.set("7", "new")
 				time.Sleep(90 * time.Second)
 				for get(t, c, "mem://7").Text() != "new" {
@@ -190,7 +190,7 @@ func TestStaleWindows(t *testing.T) {
 				c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
 				get(t, c, "mem://db")
 				began := time.Now()
-				s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 					results := s.read(refs)
 					for i, r := range refs {
 						if r.Name == "db" {
@@ -198,7 +198,7 @@ func TestStaleWindows(t *testing.T) {
 						}
 					}
 					return results
-				}
+				})
 				for {
 					time.Sleep(time.Second)
 					if _, err := c.Get(t.Context(), "mem://db"); err != nil {
@@ -210,7 +210,7 @@ func TestStaleWindows(t *testing.T) {
 				require.GreaterOrEqual(t, served, time.Minute+window)
 				require.LessOrEqual(t, served, time.Minute+window+2*time.Second)
 				get(t, c, "mem://well")
-				s.fetch = nil
+				s.answer(nil)
 				for {
 					if _, err := c.Get(t.Context(), "mem://db"); err == nil {
 						break
@@ -229,9 +229,9 @@ func TestNoStaleValueWhereNoneIsWanted(t *testing.T) {
 		s.set("db", "x")
 		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(0))
 		get(t, c, "mem://db")
-		s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			return make([]provider.Result, len(refs))
-		}
+		})
 		time.Sleep(time.Minute)
 		_, err := c.Get(t.Context(), "mem://db")
 		require.ErrorIs(t, err, provider.ErrUnavailable)
@@ -265,9 +265,9 @@ func TestRefusalsAreRemembered(t *testing.T) {
 			get(t, c, "mem://"+what)
 		}
 
-		s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			return make([]provider.Result, len(refs))
-		}
+		})
 		calls := s.calls.Load()
 		for range 3 {
 			_, err = c.Get(t.Context(), "mem://down")
@@ -276,7 +276,7 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		require.EqualValues(t, 3, s.calls.Load()-calls, "an outage is no answer to remember")
 
 		none := open(t, secrets.WithProvider(s), secrets.WithNegativeTTL(0))
-		s.fetch = nil
+		s.answer(nil)
 		calls = s.calls.Load()
 		for range 3 {
 			_, err = none.Get(t.Context(), "mem://never")
@@ -292,11 +292,11 @@ func TestAnnouncedChangeIsNotMissed(t *testing.T) {
 		s := &store{}
 		s.set("db", "old")
 		at := time.Now().Add(90 * time.Minute)
-		s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			results := s.read(refs)
 			results[0].Changes = at
 			return results
-		}
+		})
 		c := open(t, secrets.WithProvider(s), secrets.WithTTL(24*time.Hour))
 		get(t, c, "mem://db")
 		time.AfterFunc(90*time.Minute, func() { s.set("db", "new") })
@@ -322,11 +322,11 @@ func TestRefreshDoesNotBringBackWhatWasEvicted(t *testing.T) {
 		c := open(t, secrets.WithProvider(s), secrets.WithMaxEntries(2), secrets.WithTTL(time.Minute))
 		get(t, c, "mem://a")
 		get(t, c, "mem://a")
-		s.delay = 20 * time.Second
+		s.slow(20 * time.Second)
 		for s.calls.Load() < 2 {
 			time.Sleep(time.Second) // until a is being refreshed
 		}
-		s.delay = 0
+		s.slow(0)
 		get(t, c, "mem://b")
 		get(t, c, "mem://c")
 		time.Sleep(30 * time.Second)
@@ -343,10 +343,10 @@ func TestObserverAndStats(t *testing.T) {
 		s.set("db", `{"f":"x"}`)
 		var reads []secrets.Read
 		var calls []provider.Call
-		s.fetch = func(ctx context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(ctx context.Context, refs []provider.Ref) []provider.Result {
 			provider.ReportCall(ctx, provider.Call{Operation: "Read", RequestID: "r"})
 			return s.read(refs)
-		}
+		})
 		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithObserver(secrets.Observer{
 			Read:   func(_ context.Context, r secrets.Read) { reads = append(reads, r) },
 			Called: func(c provider.Call) { calls = append(calls, c) },
@@ -354,9 +354,9 @@ func TestObserverAndStats(t *testing.T) {
 		for _, r := range []string{"mem://db#f", "mem://db#f", "mem://db", "mem://db#g", "mem://no", "mem://no"} {
 			_, _ = c.Get(t.Context(), r)
 		}
-		s.fetch = func(_ context.Context, refs []provider.Ref) []provider.Result {
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			return make([]provider.Result, len(refs))
-		}
+		})
 		time.Sleep(time.Minute)
 		get(t, c, "mem://db#f")
 		var got []string
