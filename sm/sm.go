@@ -94,7 +94,7 @@ func New(cfg aws.Config, opts ...Option) *Store {
 	s.clients.New = func(region string) *secretsmanager.Client {
 		return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 			o.Region = region
-			o.APIOptions = append(o.APIOptions, awsread.Report)
+			o.APIOptions = append(o.APIOptions, awsread.Report(cost))
 		})
 	}
 	for _, opt := range opts {

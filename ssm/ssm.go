@@ -76,7 +76,7 @@ func New(cfg aws.Config, opts ...Option) *Store {
 	s.clients.New = func(region string) *ssm.Client {
 		return ssm.NewFromConfig(cfg, func(o *ssm.Options) {
 			o.Region = region
-			o.APIOptions = append(o.APIOptions, awsread.Report)
+			o.APIOptions = append(o.APIOptions, awsread.Report(cost))
 		})
 	}
 	for _, opt := range opts {

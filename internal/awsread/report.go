@@ -9,14 +9,22 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
-// Report is an API option of an SDK client: it reports each attempt of a call
-// to whoever asked by [provider.WithCalls].
-func Report(stack *middleware.Stack) error {
-	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("SecretsReportCall",
-		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			out, metadata, err := next.HandleFinalize(ctx, in)
-			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
-			provider.ReportCall(ctx, provider.Call{Operation: awsmiddleware.GetOperationName(ctx), RequestID: id, Err: Clean(err)})
-			return out, metadata, err
-		}), "Retry", middleware.After)
+// Report is an API option of an SDK client: each attempt of a call waits for
+// its turn where the caller asked for that by [provider.WithPace], and is
+// reported to whoever asked by [provider.WithCalls]. Cost says what part of the
+// store's scarcest quota an operation takes.
+func Report(cost func(operation string) float64) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("SecretsReportCall",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
+				operation := awsmiddleware.GetOperationName(ctx)
+				if err := provider.Pace(ctx, cost(operation)); err != nil {
+					return out, metadata, err
+				}
+				out, metadata, err = next.HandleFinalize(ctx, in)
+				id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: id, Err: Clean(err)})
+				return out, metadata, err
+			}), "Retry", middleware.After)
+	}
 }
