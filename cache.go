@@ -30,7 +30,7 @@ type cache struct {
 	mu        sync.Mutex // guards what follows, and changes of the table
 	lru       *simplelru.LRU[provider.Ref, *entry]
 	absent    *simplelru.LRU[provider.Ref, absence]
-	due       schedule
+	due       agenda
 	wake      func() // tells the refresher that something is due sooner
 	evictions uint64
 	epoch     uint64 // counts invalidations
@@ -53,7 +53,7 @@ type entry struct {
 
 	read  int64 // when the call began that last brought or confirmed the value
 	next  int64 // when the refresher turns to it
-	place int   // in the schedule; -1 if it is not in it
+	place int   // in the agenda; -1 if it is not in it
 
 	err      error // why the last refresh failed; nil if it did not
 	failures int   // in a row
@@ -324,27 +324,27 @@ func same(a, b provider.Value) bool {
 	return a == b || a.Version().ID == b.Version().ID && a.Type() == b.Type() && a.Text() == b.Text()
 }
 
-// schedule orders entries by when the refresher turns to them.
-type schedule []*entry
+// agenda orders entries by when the refresher turns to them.
+type agenda []*entry
 
-var _ heap.Interface = (*schedule)(nil)
+var _ heap.Interface = (*agenda)(nil)
 
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].next < s[j].next }
-func (s schedule) Swap(i, j int) {
+func (s agenda) Len() int           { return len(s) }
+func (s agenda) Less(i, j int) bool { return s[i].next < s[j].next }
+func (s agenda) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
 	s[i].place, s[j].place = i, j
 }
 
 // Push implements [heap.Interface].
-func (s *schedule) Push(x any) {
+func (s *agenda) Push(x any) {
 	e := x.(*entry)
 	e.place = len(*s)
 	*s = append(*s, e)
 }
 
 // Pop implements [heap.Interface].
-func (s *schedule) Pop() any {
+func (s *agenda) Pop() any {
 	last := len(*s) - 1
 	e := (*s)[last]
 	(*s)[last] = nil
@@ -366,7 +366,7 @@ func (c *cache) plan(e *entry, next int64) {
 	}
 }
 
-// unplan takes an entry out of the schedule.
+// unplan takes an entry out of the agenda.
 func (c *cache) unplan(e *entry) {
 	if e.place >= 0 {
 		heap.Remove(&c.due, e.place)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/c0629bfc/secrets/internal/schedule"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -19,6 +21,7 @@ import (
 type lane struct {
 	client   *Client
 	provider provider.Provider
+	bucket   *schedule.Bucket // of requests; nil is no limit
 	trouble  trouble
 
 	mu       sync.Mutex
@@ -37,6 +40,7 @@ type flight struct {
 	err   error // with a value: why it is a stale one
 
 	left       bool           // with a call; guarded by the lane's mutex
+	news       bool           // somebody wants to know how things are now
 	known      provider.Value // what the cache had when it left
 	awaited    atomic.Bool    // somebody wants it, and not the refresher alone
 	superseded atomic.Bool    // what it brings is too old for the cache
@@ -46,12 +50,20 @@ const (
 	// patience is how long a call may keep those waiting that came after it.
 	// Then they leave without it: a call that hangs holds up nobody for long.
 	patience = 500 * time.Millisecond
-	// grace is how long after its deadline a call may still bring what it has.
+	// grace is how long after its timeout a call may still bring what it has.
 	grace = time.Second
 )
 
-func newLane(c *Client, p provider.Provider) *lane {
+func newLane(c *Client, p provider.Provider, rates map[string]rateLimit) *lane {
 	l := &lane{client: c, provider: p, flights: make(map[provider.Ref]*flight)}
+	limit, ok := rates[p.Scheme()]
+	if limited, has := p.(provider.Limited); has && !ok {
+		limit.perSecond, limit.burst = limited.RateLimit()
+		ok = true
+	}
+	if ok && !math.IsInf(limit.perSecond, 1) {
+		l.bucket = schedule.NewBucket(limit.perSecond, limit.burst)
+	}
 	l.overtime = time.AfterFunc(time.Hour, l.hurry)
 	l.overtime.Stop()
 	return l
@@ -63,8 +75,11 @@ type demand int
 const (
 	wantValue   demand = iota // the value, however it comes
 	wantNews                  // how things are now: no flight that left before
+	wantAside                 // the same, and a new flight's value is not cached
 	wantRenewal               // that the cache be renewed; nobody waits
 )
+
+func (d demand) news() bool { return d == wantNews || d == wantAside }
 
 // join returns the flights that bring the refs, in their order: those already
 // on the way, and new ones for the rest.
@@ -76,7 +91,7 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 	for i, ref := range refs {
 		f := l.flights[ref]
 		switch {
-		case f != nil && !(d == wantNews && f.left):
+		case f != nil && !(d.news() && f.left):
 			if d != wantRenewal {
 				l.client.stats.coalesced.Add(1)
 			}
@@ -85,12 +100,14 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 				f.superseded.Store(true)
 			}
 			f = &flight{ref: ref, done: make(chan struct{})}
+			f.superseded.Store(d == wantAside)
 			l.flights[ref] = f
 			l.queue = append(l.queue, f)
 		}
 		if d != wantRenewal {
 			f.awaited.Store(true)
 		}
+		f.news = f.news || d.news()
 		flights[i] = f
 	}
 	switch {
@@ -174,8 +191,6 @@ func (l *lane) hurry() {
 func (l *lane) fly(batch []*flight) {
 	c := l.client
 	defer c.wait.Done()
-	ctx, cancel := context.WithTimeout(c.ctx, c.fetchTimeout)
-	defer cancel()
 	c.stats.fetches.Add(1)
 	c.stats.fetched.Add(uint64(len(batch)))
 	for _, f := range batch {
@@ -184,7 +199,7 @@ func (l *lane) fly(batch []*flight) {
 	began := c.clock.read()
 
 	// The call lands once: with its results, or without them when the provider
-	// ignores its deadline. What it brings after that is nobody's.
+	// ignores its timeout. What it brings after that is nobody's.
 	var once sync.Once
 	land := func(results []provider.Result, err error) {
 		once.Do(func() {
@@ -195,10 +210,26 @@ func (l *lane) fly(batch []*flight) {
 			l.land(batch)
 		})
 	}
-	watchdog := time.AfterFunc(c.fetchTimeout+grace, func() {
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(time.Hour, func() {
 		land(nil, fmt.Errorf("the provider did not return: %w", context.DeadlineExceeded))
 	})
+	watchdog.Stop()
 	defer watchdog.Stop()
+	timeout := time.AfterFunc(c.fetchTimeout, func() {
+		cancel(context.DeadlineExceeded)
+		watchdog.Reset(grace)
+	})
+	defer timeout.Stop()
+	// A large call goes on for as long as it gets on.
+	ctx = provider.WithCalls(ctx, func(call provider.Call) {
+		if call.Err == nil {
+			timeout.Reset(c.fetchTimeout)
+		}
+		c.called(call)
+	})
+	ctx = l.paced(ctx, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
 
 	err := errors.New("the provider ended its goroutine") // runtime.Goexit
 	var results []provider.Result
@@ -213,17 +244,45 @@ func (l *lane) fly(batch []*flight) {
 	if len(results) != len(batch) {
 		results, err = nil, fmt.Errorf("the provider returned %d results for %d refs", len(results), len(batch))
 	}
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		late(results, c.fetchTimeout)
+	}
 }
 
-// call asks the provider, in the cheaper way where something is known already.
+// paced has a provider's requests wait for their turn; waits is told for how
+// long one will.
+func (l *lane) paced(ctx context.Context, waits func(time.Duration)) context.Context {
+	if l.bucket == nil {
+		return ctx
+	}
+	return provider.WithPace(ctx, func(ctx context.Context, cost float64) error {
+		return l.bucket.Wait(ctx, cost, waits)
+	})
+}
+
+// late says of results that were given up for lateness that this is why.
+func late(results []provider.Result, timeout time.Duration) {
+	for i, r := range results {
+		if e, ok := errors.AsType[*provider.Error](r.Err); ok && errors.Is(r.Err, context.Canceled) {
+			results[i].Err = &provider.Error{Ref: e.Ref, Kind: provider.ErrUnavailable,
+				Hint: fmt.Sprintf("no answer within %v: WithFetchTimeout sets the limit", timeout), Err: context.DeadlineExceeded}
+		}
+	}
+}
+
+// call asks the provider, in the cheaper way where something is known already
+// and nobody wants to know how things are this very moment.
 func (l *lane) call(ctx context.Context, batch []*flight) []provider.Result {
 	refetcher, ok := l.provider.(provider.Refetcher)
 	var any bool
 	refs, known := make([]provider.Ref, len(batch)), make([]provider.Known, len(batch))
 	for i, f := range batch {
 		refs[i] = f.ref
-		known[i] = provider.Known{Ref: f.ref, Version: f.known.Version()}
-		any = any || f.known != provider.Value{}
+		known[i] = provider.Known{Ref: f.ref}
+		if !f.news && f.known != (provider.Value{}) {
+			known[i].Version = f.known.Version()
+			any = true
+		}
 	}
 	if ok && any {
 		return refetcher.Refetch(ctx, known...)
@@ -251,27 +310,47 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 	if c.ctx.Err() == nil {
 		l.note(failures, now)
 	}
-	spread := c.spread()
+	plan := c.plan(began, now)
 	for i, f := range batch {
 		if f.err = failures[i]; f.err == nil {
 			var changed bool
-			f.value, changed = c.cache.put(f.ref, c.arrival(f, results[i], began, spread), func(known bool) bool {
+			f.value, changed = c.cache.put(f.ref, plan.arrival(results[i].Value.WithRef(f.ref), f.known != provider.Value{}, results[i].Changes), func(known bool) bool {
 				return !f.superseded.Load() && (known || f.awaited.Load())
 			})
-			c.stats.refreshed(f, changed)
+			c.refreshed(f, changed, results[i].Unchanged)
 		} else {
-			c.stats.refreshed(f, false)
+			c.refreshed(f, false, false)
 			if c.ctx.Err() == nil && !f.superseded.Load() {
-				f.value, _ = c.cache.failed(f.ref, f.err, now, l.retry(f.err))
+				f.value = l.failed(f, now)
 			}
 		}
 		close(f.done)
 	}
 }
 
+// failed notes that a flight brought an error and returns the value to serve
+// all the same, if there is one.
+func (l *lane) failed(f *flight, now int64) provider.Value {
+	retry := int64(0)
+	if storewide(f.err) {
+		retry = l.trouble.retry.Load() // when is for the store's trouble to say
+	}
+	v, first := l.client.cache.failed(f.ref, f.err, now, retry)
+	if first && !storewide(f.err) {
+		l.client.log().Warn("secrets: a value cannot be refreshed: the cached one is served on", "ref", f.ref.String(), "error", f.err)
+	}
+	return v
+}
+
 // note tells the lane how the store is doing, and the log when that changes.
 func (l *lane) note(failures []error, now int64) {
-	began, ended := l.trouble.note(failures, now, l.client.cache.times.ttl)
+	for _, err := range failures {
+		if l.bucket != nil && errors.Is(err, provider.ErrThrottled) {
+			l.bucket.Throttled(time.Now())
+			break
+		}
+	}
+	began, lasted := l.trouble.note(failures, now, l.client.cache.times.ttl)
 	switch {
 	case began:
 		i := 0
@@ -279,18 +358,9 @@ func (l *lane) note(failures []error, now int64) {
 			i++
 		}
 		l.client.log().Warn("secrets: a store is in trouble: what is cached is served on", "store", l.provider.Scheme(), "error", failures[i])
-	case ended:
-		l.client.log().Info("secrets: a store is well again", "store", l.provider.Scheme())
+	case lasted > 0:
+		l.client.log().Info("secrets: a store is well again", "store", l.provider.Scheme(), "after", lasted.Round(time.Millisecond))
 	}
-}
-
-// retry returns when a failed flight is to be tried again, where that is for
-// the store's trouble to say; else 0.
-func (l *lane) retry(err error) int64 {
-	if storewide(err) {
-		return l.trouble.retry.Load()
-	}
-	return 0
 }
 
 // land clears away a call that has delivered and lets the next one leave. The

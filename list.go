@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/c0629bfc/secrets/provider"
 )
@@ -45,7 +46,8 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 		defer context.AfterFunc(c.ctx, cancel)()
 
 		epoch := c.cache.invalidations()
-		began, spread := c.clock.read(), c.spread()
+		began := c.clock.read()
+		plan := c.plan(began, began)
 		for v, err := range lister.List(ctx, r) {
 			switch {
 			case err != nil && c.ctx.Err() != nil:
@@ -54,7 +56,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			case err != nil:
 				err = named(prefix, err)
 			default:
-				v = c.cache.offer(v.Ref().Base(), c.arrival(&flight{ref: v.Ref().Base()}, provider.Result{Value: v}, began, spread), epoch)
+				v = c.cache.offer(v.Ref().Base(), plan.arrival(v.WithRef(v.Ref().Base()), false, time.Time{}), epoch)
 				c.read(ctx, Read{Ref: v.Ref().String(), Version: v.Version(), Source: SourceStore})
 			}
 			if !yield(v, err) {

@@ -13,8 +13,32 @@ import (
 type Observer struct {
 	// Read is told of every read, with the context of who reads.
 	Read func(context.Context, Read)
+	// Refreshed is told of everything that a store was asked for, with what
+	// became of it.
+	Refreshed func(Refresh)
+	// Rejected is told of every call of [Client.Reject].
+	Rejected func(context.Context, Rejection)
 	// Called is told of every request that goes to a store.
 	Called func(provider.Call)
+}
+
+// Refresh is the outcome of asking a store for one value, because somebody
+// waited for it or to keep it fresh.
+type Refresh struct {
+	Ref      string           // of the whole value
+	Version  provider.Version // that there is now
+	Previous provider.Version // that was cached before; zero if none was
+	Changed  bool             // a cached value was replaced
+	Probed   bool             // the store compared versions and sent no value
+	Err      error
+}
+
+// Rejection is a version that a server refused, and what to try next.
+type Rejection struct {
+	Ref     string
+	Version provider.Version
+	Next    provider.Version // zero if Err is not nil
+	Err     error
 }
 
 // Read is one value that was read, or could not be.

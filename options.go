@@ -17,6 +17,8 @@ const (
 	DefaultStaleIfError  = time.Hour
 	DefaultStaleIfDenied = 5 * time.Minute
 	DefaultNegativeTTL   = 10 * time.Second
+
+	DefaultRejectInterval = time.Second
 )
 
 // MaxTTL is the longest TTL: a year. One that is longer is a mistake of units.
@@ -30,8 +32,11 @@ type options struct {
 	times        times
 	maxEntries   int
 	fetchTimeout time.Duration
-	logger       *slog.Logger
-	observer     Observer
+	rates        map[string]rateLimit
+
+	rejectInterval time.Duration
+	logger         *slog.Logger
+	observer       Observer
 }
 
 // WithProvider adds a store to read from, such as sm.New(cfg) or ssm.New(cfg).
@@ -55,9 +60,34 @@ func WithMaxEntries(n int) Option {
 	return func(o *options) { o.maxEntries = n }
 }
 
-// WithFetchTimeout sets how long one call to a provider may take, its retries
-// and batches included; the default is [DefaultFetchTimeout], ten seconds. It
-// does not end with the context of the caller that happened to be first.
+type rateLimit struct {
+	perSecond float64
+	burst     int
+}
+
+// WithRateLimit sets how fast the store of a scheme is asked: so many requests a
+// second, and burst of them at once, retries included. What would be faster
+// waits for its turn. The default is the provider's ([provider.Limited]), below
+// the quota that all processes of an account share: for sm 50 a second and 100
+// at once, of BatchGetSecretValue and ListSecrets (100 GetSecretValue or
+// DescribeSecret, whose quota is a hundred times as high, count as one); for ssm
+// 20 a second and 40 at once, for an account may do 40. Infinity
+// ([math.Inf]) is no limit. When the store throttles all the same, the rate is
+// halved, and recovers within a minute.
+func WithRateLimit(scheme string, perSecond float64, burst int) Option {
+	return func(o *options) {
+		if o.rates == nil {
+			o.rates = make(map[string]rateLimit)
+		}
+		o.rates[scheme] = rateLimit{perSecond, burst}
+	}
+}
+
+// WithFetchTimeout sets how long the client waits for a provider; the default
+// is [DefaultFetchTimeout], ten seconds. A call of the provider's that needs
+// many requests has that time anew with each that succeeds, and waiting for the
+// rate limit does not count. The time does not end with the context of the
+// caller that happened to be first.
 func WithFetchTimeout(d time.Duration) Option {
 	return func(o *options) { o.fetchTimeout = d }
 }
@@ -87,9 +117,16 @@ func WithNegativeTTL(d time.Duration) Option {
 	return func(o *options) { o.times.negative = d }
 }
 
+// WithRejectInterval sets how often [Client.Reject] asks the store again for one
+// secret at most; the default is [DefaultRejectInterval], one second.
+func WithRejectInterval(d time.Duration) Option {
+	return func(o *options) { o.rejectInterval = d }
+}
+
 // WithLogger sets where the client logs; the default is what [slog.Default]
 // returns at the time. It logs when a store gets into trouble (Warn) and when
-// it is well again (Info), never a value.
+// it is well again (Info), and when a store that is well refuses to give a value
+// again that is cached (Warn); never a value.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
@@ -126,11 +163,22 @@ func (o *options) check() error {
 			fail("%s(%v): want from 0 to %v", name, d, MaxTTL)
 		}
 	}
+	for scheme, r := range o.rates {
+		if !(r.perSecond > 0) || r.burst < 1 {
+			fail("WithRateLimit(%q, %v, %d): want more than 0 a second and a burst of at least 1", scheme, r.perSecond, r.burst)
+		}
+		if !schemes[scheme] {
+			fail("WithRateLimit(%q): there is no provider of that scheme", scheme)
+		}
+	}
 	if o.maxEntries < 1 {
 		fail("WithMaxEntries(%d): want at least 1", o.maxEntries)
 	}
 	if o.fetchTimeout <= 0 {
 		fail("WithFetchTimeout(%v): want more than 0", o.fetchTimeout)
+	}
+	if o.rejectInterval <= 0 {
+		fail("WithRejectInterval(%v): want more than 0", o.rejectInterval)
 	}
 	return errors.Join(errs...)
 }

@@ -2,9 +2,9 @@ package secrets
 
 import (
 	"container/heap"
-	"math/rand/v2"
 	"time"
 
+	"github.com/c0629bfc/secrets/internal/schedule"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -21,51 +21,35 @@ const (
 	// allowance is how much longer than until an announced change a value is
 	// served, while it is refreshed.
 	allowance = 5 * time.Second
-	// leeway is the share of the TTL by which a refresh may come early to
-	// travel with others.
-	leeway = 4
 )
 
-// spread returns by how much what a call brings is to be refreshed before it
-// expires: between 1 and 5 % of the TTL. All of it together, so that it stays
-// together; of another process's differently.
-func (c *Client) spread() int64 {
-	ttl := int64(c.cache.times.ttl)
-	return ttl/100 + rand.Int64N(max(ttl/25, 1))
+// plan says for how long what one call brought is good.
+type plan struct {
+	ttl, margin, part time.Duration
+	began, now        int64
 }
 
-// arrival says for how long what a flight brought is good.
-func (c *Client) arrival(f *flight, r provider.Result, began, spread int64) arrival {
-	a := arrival{value: r.Value.WithRef(f.ref), began: began, until: began + int64(c.cache.times.ttl)}
-	if f.known == (provider.Value{}) {
-		// Processes that started together part at their first refresh.
-		spread += rand.Int64N(int64(c.cache.times.ttl)/2 + 1)
+func (c *Client) plan(began, now int64) plan {
+	ttl := c.cache.times.ttl
+	return plan{ttl, schedule.Margin(ttl, time.Duration(now-began)), schedule.Part(ttl), began, now}
+}
+
+// arrival makes one of a value, which was known before or is new, and of when
+// its store means to change it, if that is not zero.
+func (p plan) arrival(v provider.Value, known bool, changes time.Time) arrival {
+	a := arrival{value: v, began: p.began, until: p.began + int64(p.ttl)}
+	a.next = a.until - int64(p.margin)
+	if !known {
+		a.next = max(a.next-int64(p.part), p.began)
 	}
-	a.next = a.until - spread
-	if !r.Changes.IsZero() {
-		a.expect(c.clock.read() + int64(time.Until(r.Changes)))
+	if changes.IsZero() {
+		return a
+	}
+	if look := schedule.Announced(p.now+int64(time.Until(changes)), p.now); look > 0 && look < a.next {
+		a.next = look
+		a.until = min(a.until, look+int64(allowance)) // so that no read waits for the refresh
 	}
 	return a
-}
-
-// expect ends the arrival's time at a change that its store has announced, by
-// the client's clock, or a little later, since a fleet knows the same date. One
-// that is overdue is looked for every minute, for an hour: a rotation takes its
-// time, and its date says when it is due at the latest (API DescribeSecret,
-// NextRotationDate).
-func (a *arrival) expect(change int64) {
-	switch {
-	case change > a.began:
-		change += rand.Int64N(int64(10 * time.Second))
-	case change > a.began-int64(time.Hour):
-		change = a.began + int64(time.Minute)
-	default:
-		return
-	}
-	if change < a.next {
-		a.next = change
-		a.until = min(a.until, change+int64(allowance)) // so that no read waits for the refresh
-	}
 }
 
 // refresher runs until the client is closed.
@@ -111,7 +95,7 @@ func (c *Client) take(now int64) map[*lane][]provider.Ref {
 	defer cache.mu.Unlock()
 	due := make(map[*lane][]provider.Ref)
 	later := make(map[*entry]int64) // planned anew at the end, not to come up twice
-	early := int64(cache.times.ttl) / leeway
+	early := int64(schedule.Early(cache.times.ttl))
 	for len(cache.due) > 0 {
 		e := cache.due[0]
 		if e.next > now && (len(due) == 0 || e.next > now+early) {
@@ -128,7 +112,7 @@ func (c *Client) take(now int64) map[*lane][]provider.Ref {
 		case now < retry:
 			later[e] = retry
 		case l.trouble.failures.Load() > 0 && len(due[l]) >= probes:
-			later[e] = now + int64(minBackoff)
+			later[e] = now + int64(schedule.MinBackoff)
 		default:
 			// Should the flight be lost, the entry comes up again all the same.
 			later[e] = now + int64(c.fetchTimeout+2*grace)

@@ -22,13 +22,15 @@ var ErrClosed = errors.New("secrets: client is closed")
 // Client reads secrets and parameters through a cache. It is safe for
 // concurrent use; a program needs one, for all its stores. Make it with [New].
 type Client struct {
-	cache        *cache
-	clock        *clock
-	lanes        map[string]*lane
-	fetchTimeout time.Duration
-	logger       *slog.Logger
-	observer     Observer
-	stats        counters
+	cache      *cache
+	clock      *clock
+	lanes      map[string]*lane
+	rejections *rejections
+	logger     *slog.Logger
+	observer   Observer
+	stats      counters
+
+	fetchTimeout, rejectInterval time.Duration
 
 	start sync.Once     // of the refresher
 	wake  chan struct{} // the refresher's
@@ -43,7 +45,7 @@ type Client struct {
 // New returns a client of the given providers. It makes no network call and
 // starts no goroutine; an option that makes no sense is an error.
 func New(opts ...Option) (*Client, error) {
-	o := options{maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout, times: times{
+	o := options{maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout, rejectInterval: DefaultRejectInterval, times: times{
 		ttl: DefaultTTL, stale: DefaultStaleIfError, denied: DefaultStaleIfDenied, negative: DefaultNegativeTTL}}
 	for _, opt := range opts {
 		opt(&o)
@@ -51,7 +53,7 @@ func New(opts ...Option) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{fetchTimeout: o.fetchTimeout, logger: o.logger, observer: o.observer,
+	c := &Client{fetchTimeout: o.fetchTimeout, rejectInterval: o.rejectInterval, rejections: newRejections(o.maxEntries), logger: o.logger, observer: o.observer,
 		lanes: make(map[string]*lane), wake: make(chan struct{}, 1)}
 	var err error
 	if c.cache, err = newCache(o.times, o.maxEntries); err != nil {
@@ -61,7 +63,7 @@ func New(opts ...Option) (*Client, error) {
 	c.ctx, c.cancel = context.WithCancel(provider.WithCalls(context.Background(), c.called))
 	c.clock = newClock(c.stats.hits.load)
 	for _, p := range o.providers {
-		c.lanes[p.Scheme()] = newLane(c, p)
+		c.lanes[p.Scheme()] = newLane(c, p, o.rates)
 	}
 	return c, nil
 }

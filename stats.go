@@ -17,12 +17,14 @@ type Stats struct {
 	Misses      uint64 // reads that waited for a store, those of Refresh included
 	Coalesced   uint64 // misses that joined a call for the same value
 	StaleServed uint64 // reads answered by a value past its TTL
+	Rejected    uint64 // calls of Reject
 	Evictions   uint64 // entries that went to make room
 	Entries     int    // secrets and parameters in the cache now
 	InFlight    int    // secrets and parameters being read now
 
 	Fetches   uint64 // calls of a provider's Fetch or Refetch
 	Fetched   uint64 // refs that those calls asked for
+	Probed    uint64 // refs among them of which the store compared versions and sent no value
 	Unchanged uint64 // refs among them whose cached value was confirmed
 	Changed   uint64 // refs among them whose cached value was replaced
 	Errors    uint64 // refs among them that failed
@@ -57,9 +59,9 @@ func (s Stats) SavedPerTTL() int64 { return int64(s.Fetched) - int64(s.APICalls)
 func (c *Client) Stats() Stats {
 	n := &c.stats
 	s := Stats{
-		Hits: n.hits.load(), Misses: n.misses.Load(), Coalesced: n.coalesced.Load(), StaleServed: n.stale.Load(),
+		Hits: n.hits.load(), Misses: n.misses.Load(), Coalesced: n.coalesced.Load(), StaleServed: n.stale.Load(), Rejected: n.rejected.Load(),
 		Fetches: n.fetches.Load(), Fetched: n.fetched.Load(),
-		Unchanged: n.unchanged.Load(), Changed: n.changed.Load(), Errors: n.errors.Load(),
+		Probed: n.probed.Load(), Unchanged: n.unchanged.Load(), Changed: n.changed.Load(), Errors: n.errors.Load(),
 		InFlight: int(n.inFlight.Load()),
 	}
 	n.mu.Lock()
@@ -84,6 +86,7 @@ type counters struct {
 	misses, coalesced, stale   atomic.Uint64
 	fetches, fetched           atomic.Uint64
 	unchanged, changed, errors atomic.Uint64
+	probed, rejected           atomic.Uint64
 	inFlight                   atomic.Int64
 
 	mu    sync.Mutex
@@ -91,7 +94,11 @@ type counters struct {
 }
 
 // refreshed counts the outcome of a flight.
-func (n *counters) refreshed(f *flight, changed bool) {
+func (c *Client) refreshed(f *flight, changed, probed bool) {
+	n := &c.stats
+	if probed {
+		n.probed.Add(1)
+	}
 	switch {
 	case f.err != nil:
 		n.errors.Add(1)
@@ -99,6 +106,13 @@ func (n *counters) refreshed(f *flight, changed bool) {
 		n.changed.Add(1)
 	case f.known != provider.Value{}:
 		n.unchanged.Add(1)
+	}
+	if c.observer.Refreshed != nil {
+		r := Refresh{Ref: f.ref.String(), Previous: f.known.Version(), Changed: changed, Probed: probed, Err: f.err}
+		if f.err == nil {
+			r.Version = f.value.Version()
+		}
+		c.observer.Refreshed(r)
 	}
 }
 

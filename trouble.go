@@ -2,31 +2,27 @@ package secrets
 
 import (
 	"errors"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
+	"github.com/c0629bfc/secrets/internal/schedule"
 	"github.com/c0629bfc/secrets/provider"
 )
 
 // What the cache does when a store does not give a value: it serves the one it
 // has for a while, and asks again ever more seldom.
 
-const (
-	minBackoff = time.Second
-	maxBackoff = 5 * time.Minute
-)
-
 // trouble is how a store is doing. Its methods are safe for concurrent use.
 type trouble struct {
 	failures atomic.Int64 // calls in a row that failed for the store's sake
 	retry    atomic.Int64 // when to ask again; 0 if all is well
+	since    atomic.Int64 // when the first of them failed
 }
 
-// note takes the outcome of a call and reports whether trouble began or ended
-// with it. One ref that was throttled is enough to slow down the store; one
+// note takes the outcome of a call and reports whether trouble began with it, or
+// how long what it ended had lasted. One ref that was throttled is enough to slow down the store; one
 // that was answered shows that it is there.
-func (t *trouble) note(results []error, now int64, ttl time.Duration) (began, ended bool) {
+func (t *trouble) note(results []error, now int64, ttl time.Duration) (began bool, lasted time.Duration) {
 	var answered, throttled bool
 	for _, err := range results {
 		throttled = throttled || errors.Is(err, provider.ErrThrottled)
@@ -34,19 +30,17 @@ func (t *trouble) note(results []error, now int64, ttl time.Duration) (began, en
 	}
 	if answered && !throttled {
 		t.retry.Store(0)
-		return false, t.failures.Swap(0) > 0
+		if t.failures.Swap(0) > 0 {
+			lasted = max(time.Duration(now-t.since.Load()), 1)
+		}
+		return false, lasted
 	}
 	n := t.failures.Add(1)
-	t.retry.Store(now + int64(backoff(int(n), ttl)))
-	return n == 1, false
-}
-
-// backoff returns how long to wait after n failures in a row: exponential with
-// full jitter, so that a fleet that failed together does not return together.
-func backoff(n int, ttl time.Duration) time.Duration {
-	most := min(minBackoff, ttl) << min(n-1, 16)
-	most = min(most, maxBackoff, max(ttl, minBackoff))
-	return most/20 + rand.N(most-most/20)
+	if n == 1 {
+		t.since.Store(now)
+	}
+	t.retry.Store(now + int64(schedule.Backoff(int(n), ttl)))
+	return n == 1, 0
 }
 
 // storewide reports whether an error is of the store and not of one value.
@@ -75,25 +69,25 @@ func (t times) deadline(e *entry, err error) int64 {
 }
 
 // failed notes that a call brought an error for a key and returns the value to
-// serve all the same, if there is one. Retry is when to ask again, where the
-// whole store is in trouble; else 0.
-func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provider.Value, ok bool) {
+// serve all the same, if there is one, and whether this is the first failure in
+// a row. Retry is when to ask again, where the whole store is in trouble; else 0.
+func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provider.Value, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, known := c.lru.Peek(key)
 	if known {
 		deadline := c.times.deadline(e, err)
 		if now < deadline {
-			if e.err == nil {
+			if first = e.err == nil; first {
 				e.since = time.Now()
 			}
 			e.err = err
 			e.failures++
 			if retry == 0 {
-				retry = now + int64(backoff(e.failures, c.times.ttl))
+				retry = now + int64(schedule.Backoff(e.failures, c.times.ttl))
 			}
 			c.plan(e, min(retry, deadline))
-			return e.value, true
+			return e.value, first
 		}
 		c.lru.Remove(key)
 	}

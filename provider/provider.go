@@ -92,3 +92,11 @@ type Lister interface {
 	// may be ranged over more than once, each time from the start.
 	List(ctx context.Context, prefix Ref) iter.Seq2[Value, error]
 }
+
+// Alternates is an optional capability of a [Provider]: to name other versions
+// of a value that a server may accept while it refuses the current one.
+type Alternates interface {
+	// Alternates returns the refs to try instead of ref, in order; none if ref
+	// names a version by itself. It makes no call.
+	Alternates(ref Ref) []Ref
+}

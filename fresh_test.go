@@ -1,0 +1,170 @@
+package secrets_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/c0629bfc/secrets"
+	"github.com/c0629bfc/secrets/provider"
+	"github.com/c0629bfc/secrets/secretstest"
+)
+
+// A thousand values in use are kept fresh by as few calls as the batches allow.
+func TestThousandKeptFresh(t *testing.T) {
+	const n, ttl, intervals = 1000, 5 * time.Minute, 12
+	for scheme, most := range map[string]int{"sm://": 50, "ssm:///": 100} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, c := world(t, secrets.WithTTL(ttl))
+				refs := make([]string, n)
+				for i := range refs {
+					name := fmt.Sprintf("app/%d", i)
+					server.SetSecret(name, "x")
+					server.SetSecureParameter("/"+name, "x")
+					refs[i] = scheme + name
+				}
+				_, err := c.GetAll(t.Context(), refs...)
+				require.NoError(t, err)
+				require.Equal(t, most, server.Calls())
+				decrypts := server.Decrypts()
+				server.ResetCalls()
+				misses := c.Stats().Misses
+				reading(t, c, 10*time.Second, intervals*ttl, refs...)
+				require.LessOrEqual(t, server.Calls(), (intervals+1)*most, "the first refresh comes early")
+				require.GreaterOrEqual(t, server.Calls(), (intervals-1)*most, "else this test shows nothing")
+				require.Equal(t, misses, c.Stats().Misses, "no read waits")
+				if scheme == "ssm:///" {
+					require.Equal(t, decrypts, server.Decrypts(), "KMS is asked for what changed only")
+				}
+
+				server.SetSecret("app/7", "new")
+				server.SetSecureParameter("/app/7", "new")
+				server.ResetCalls()
+				reading(t, c, 10*time.Second, ttl, refs...)
+				require.Equal(t, "new", get(t, c, refs[7]).Text())
+				require.LessOrEqual(t, server.Calls(), most+1)
+			})
+		})
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithRateLimit("ssm", 2, 5))
+		var refs []string
+		for i := range 1000 { // 100 calls
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		began := time.Now()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := c.GetAll(t.Context(), refs...)
+			require.NoError(t, err, "it takes longer than the timeout of a call that does not get on")
+		}()
+		for at := time.Duration(0); at < 40*time.Second; at += time.Second {
+			require.LessOrEqual(t, server.Calls(), 5+2*int(at/time.Second))
+			time.Sleep(time.Second)
+		}
+		<-done
+		require.Equal(t, 100, server.Calls())
+		require.InDelta(t, 95.0/2, time.Since(began).Seconds(), 1)
+
+		began = time.Now()
+		server.SetParameter("/alone", "x")
+		get(t, c, "ssm:///alone")
+		require.LessOrEqual(t, time.Since(began), 500*time.Millisecond)
+	})
+}
+
+// While a large call is on its way those that come after it do not wait for all of it.
+func TestRateLimitIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithRateLimit("ssm", 10, 1))
+		var refs []string
+		for i := range 1000 {
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := c.GetAll(t.Context(), refs...)
+			require.NoError(t, err)
+		}()
+		time.Sleep(time.Millisecond)
+		began := time.Now()
+		server.SetParameter("/alone", "x")
+		get(t, c, "ssm:///alone")
+		require.LessOrEqual(t, time.Since(began), 2*time.Second)
+		<-done
+	})
+}
+
+// Throttling slows down all that is asked of the store.
+func TestThrottlingSlowsTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithTTL(10*time.Second), secrets.WithRateLimit("ssm", 20, 1), secrets.WithStaleIfError(24*time.Hour))
+		var refs []string
+		for i := range 200 {
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		_, err := c.GetAll(t.Context(), refs...)
+		require.NoError(t, err)
+		defer server.Inject(secretstest.Fault{Rate: 0.5, Err: secretstest.Throttled()})()
+		server.ResetCalls()
+		reading(t, c, time.Second, 10*time.Minute, refs...)
+		stats := c.Stats()
+		require.Less(t, server.Calls(), 2*20*60, "twenty calls every ten seconds would be the usual rate")
+		require.NotZero(t, stats.StaleServed)
+	})
+}
+
+func TestRateLimitOptions(t *testing.T) {
+	for says, opt := range map[string]secrets.Option{
+		`WithRateLimit("mem", 0, 1)`:    secrets.WithRateLimit("mem", 0, 1),
+		`WithRateLimit("mem", -1, 1)`:   secrets.WithRateLimit("mem", -1, 1),
+		`WithRateLimit("mem", NaN, 1)`:  secrets.WithRateLimit("mem", math.NaN(), 1),
+		`WithRateLimit("mem", 1, 0)`:    secrets.WithRateLimit("mem", 1, 0),
+		`no provider of that scheme`:    secrets.WithRateLimit("ssm", 1, 1),
+		`WithRejectInterval(0s)`:        secrets.WithRejectInterval(0),
+		`WithRateLimit("mem", +Inf, 0)`: secrets.WithRateLimit("mem", math.Inf(1), 0),
+	} {
+		_, err := secrets.New(secrets.WithProvider(&store{}), opt)
+		require.ErrorContains(t, err, says)
+	}
+	_, err := secrets.New(secrets.WithProvider(&store{}), secrets.WithRateLimit("mem", math.Inf(1), 1))
+	require.NoError(t, err)
+}
+
+// A provider that does not get on is given up, one that does is not.
+func TestFetchTimeoutIsOfOneThatDoesNotGetOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithFetchTimeout(10*time.Second))
+		var refs []string
+		for i := range 200 {
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		remove := server.Inject(secretstest.Fault{Delay: 4 * time.Second}) // 20 calls, four at a time
+		began := time.Now()
+		_, err := c.GetAll(t.Context(), refs...)
+		require.NoError(t, err)
+		require.Equal(t, 20*time.Second, time.Since(began))
+		remove()
+
+		defer server.Inject(secretstest.Fault{Delay: time.Hour})()
+		began = time.Now()
+		_, err = c.Get(t.Context(), "ssm:///alone")
+		require.ErrorIs(t, err, provider.ErrUnavailable)
+		require.ErrorContains(t, err, "WithFetchTimeout")
+		require.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
