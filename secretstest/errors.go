@@ -63,13 +63,20 @@ var capitalMessage = map[string]bool{
 	"LimitExceededException":           true,
 	"MalformedPolicyDocumentException": true,
 	"PreconditionNotMetException":      true,
+	"PublicPolicyException":            true,
 	"ResourceExistsException":          true,
 	"ResourceNotFoundException":        true,
 
-	"InternalServerError": true,
-	"InvalidFilterValue":  true,
-	"InvalidNextToken":    true,
-	"TooManyUpdates":      true,
+	"InternalServerError":                      true,
+	"InvalidFilterValue":                       true,
+	"InvalidNextToken":                         true,
+	"MalformedResourcePolicyDocumentException": true,
+	"ResourcePolicyConflictException":          true,
+	"ResourcePolicyInvalidParameterException":  true,
+	"ResourcePolicyLimitExceededException":     true,
+	"ResourcePolicyNotFoundException":          true,
+	"ServiceSettingNotFound":                   true,
+	"TooManyUpdates":                           true,
 }
 
 // encodeError returns status, code and body of an error answer.

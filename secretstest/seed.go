@@ -23,6 +23,18 @@ func (s *Server) SetSecretBinary(name string, data []byte) (versionID string) {
 	return s.setSecret(name, secretValue{binary: append([]byte{}, data...)})
 }
 
+// SetManagedSecret is [Server.SetSecret] for a secret that another service of
+// AWS owns, such as "rds": its OwningService is set. Callers of the API cannot
+// change its value or delete it; they can read it, tag it and give it a
+// resource policy.
+func (s *Server) SetManagedSecret(service, name, text string) (versionID string) {
+	id := s.setSecret(name, secretValue{text: &text})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at(s.home()).secrets[name].owner = service
+	return id
+}
+
 func (s *Server) setSecret(name string, value secretValue) string {
 	mustSeed(name, checkSecretName(name))
 	mustSeed(name, value.check())
@@ -36,6 +48,9 @@ func (s *Server) setSecret(name string, value secretValue) string {
 	if sec == nil || !sec.deleted.IsZero() {
 		delete(st.deleting, name)
 		sec = s.newSecret(s.home(), name)
+	}
+	if sec.primary != nil {
+		mustSeed(name, errReplica)
 	}
 	v, err := sec.addVersion(s.now(), newUUID(), value, stageCurrent)
 	mustSeed(name, err)

@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,9 @@ func deleteSecret(c *call, in *deleteSecretInput) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := sec.checkDeletion(); err != nil {
+			return nil, err
+		}
 		home := c.ownerStore(sec)
 		delete(home.secrets, sec.name)
 		delete(home.deleting, sec.name)
@@ -46,9 +50,30 @@ func deleteSecret(c *call, in *deleteSecretInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sec.checkDeletion(); err != nil {
+		return nil, err
+	}
 	sec.deleted = c.time.Add(time.Duration(days) * 24 * time.Hour)
 	c.ownerStore(sec).deleting[sec.name] = sec
 	return &deleteSecretOutput{ARN: sec.arn, DeletionDate: epoch{sec.deleted}, Name: sec.name}, nil
+}
+
+// checkDeletion refuses to delete a replica, a primary that has replicas, and
+// what another service manages.
+func (sec *secret) checkDeletion() error {
+	switch {
+	case sec.primary != nil:
+		return errReplica
+	case sec.owner != "":
+		return errManaged
+	case len(sec.replicas) > 0:
+		var regions []string
+		for _, r := range sec.replicas {
+			regions = append(regions, r.region)
+		}
+		return fail("InvalidParameterException", "You can't delete secret %s that still has replica regions [%s]", sec.arn, strings.Join(regions, ", "))
+	}
+	return nil
 }
 
 // missingARN is an ARN for a secret that does not exist.
@@ -72,6 +97,9 @@ func restoreSecret(c *call, in *secretID) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sec.primary != nil {
+		return nil, errReplica
+	}
 	delete(c.ownerStore(sec).deleting, sec.name)
 	sec.deleted = time.Time{}
 	return &secretVersionRef{ARN: sec.arn, Name: sec.name}, nil
@@ -85,7 +113,7 @@ type tagSecretInput struct {
 var errSecretTags = fail("InvalidParameterException", "The number of tags can't exceed 50.")
 
 func tagSecret(c *call, in *tagSecretInput) (any, error) {
-	sec, err := c.secret(in.SecretId, true)
+	sec, err := c.primarySecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +124,7 @@ func tagSecret(c *call, in *tagSecretInput) (any, error) {
 	if !ok {
 		return nil, errSecretTags
 	}
-	sec.tags, sec.tagged = tags, true
+	sec.tags, sec.tagged, sec.changed = tags, true, c.time
 	return struct{}{}, nil
 }
 
@@ -106,10 +134,15 @@ type untagSecretInput struct {
 }
 
 func untagSecret(c *call, in *untagSecretInput) (any, error) {
-	sec, err := c.secret(in.SecretId, true)
+	sec, err := c.primarySecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}
-	sec.tags = removeTags(sec.tags, in.TagKeys)
+	for _, key := range in.TagKeys {
+		if err := checkLength("tagKeys.member", len([]rune(key)), 1, 128); err != nil {
+			return nil, err
+		}
+	}
+	sec.tags, sec.changed = removeTags(sec.tags, in.TagKeys), c.time
 	return struct{}{}, nil
 }

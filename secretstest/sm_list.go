@@ -2,6 +2,7 @@ package secretstest
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -91,6 +92,14 @@ func (c *call) filterSecrets(filters []filter, planned bool) ([]*secret, error) 
 		if err := checkLength("filters.member.values", len(f.Values), 1, 10); err != nil {
 			return nil, err
 		}
+		for _, value := range f.Values {
+			if err := checkLength("filters.member.values.member", len(value), 0, 512); err != nil {
+				return nil, err
+			}
+			if !filterPattern.MatchString(value) {
+				return nil, invalid("filters.member.values.member", "Member must satisfy regular expression pattern: ^\\!?[a-zA-Z0-9 :_@\\/\\+\\=\\.\\-\\!]*$")
+			}
+		}
 		if filterKeys[f.Key] == nil {
 			return nil, invalid("filters.member.key", "Member must satisfy enum value set: [all, name, tag-key, description, tag-value, owning-service, primary-region]")
 		}
@@ -104,6 +113,8 @@ func (c *call) filterSecrets(filters []filter, planned bool) ([]*secret, error) 
 	slices.SortFunc(secrets, func(a, b *secret) int { return cmp.Compare(a.name, b.name) })
 	return secrets, nil
 }
+
+var filterPattern = regexp.MustCompile(`^!?[a-zA-Z0-9 :_@/+=.!-]*$`)
 
 // accepts reports whether one of the filter's values matches, and none of
 // those that "!" negates.
@@ -136,9 +147,12 @@ var filterKeys = map[string]func(sec *secret, value string) bool{
 	"tag-value": func(sec *secret, value string) bool {
 		return slices.ContainsFunc(sec.tags, func(t tag) bool { return strings.HasPrefix(t.Value, value) })
 	},
-	// No secret of this server is replicated or managed by another service.
-	"primary-region": func(*secret, string) bool { return false },
-	"owning-service": func(*secret, string) bool { return false },
+	"primary-region": func(sec *secret, value string) bool {
+		return sec.primaryRegion() != "" && strings.HasPrefix(sec.primaryRegion(), value)
+	},
+	"owning-service": func(sec *secret, value string) bool {
+		return sec.owner != "" && strings.HasPrefix(sec.owner, value)
+	},
 	// "Breaks the filter value string into words and then searches all
 	// attributes for matches": here, each word must begin some word.
 	"all": func(sec *secret, value string) bool {

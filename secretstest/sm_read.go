@@ -188,7 +188,11 @@ type secretOutput struct {
 	LastAccessedDate       epoch  `json:",omitzero"`
 	LastChangedDate        epoch
 	Name                   string
+	OwningService          string              `json:",omitempty"`
+	PrimaryRegion          string              `json:",omitempty"`
+	ReplicationStatus      []replicaStatus     `json:",omitempty"`
 	Tags                   []tag               `json:",omitzero"`
+	Type                   string              `json:",omitempty"`
 	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"`
 }
@@ -201,6 +205,9 @@ func (sec *secret) output() *secretOutput {
 		KmsKeyId:        sec.kmsKeyID,
 		LastChangedDate: epoch{sec.changed},
 		Name:            sec.name,
+		OwningService:   sec.owner,
+		PrimaryRegion:   sec.primaryRegion(),
+		Type:            sec.kind,
 	}
 	if !sec.deleted.IsZero() {
 		out.DeletedDate = epoch{sec.deleted}
@@ -231,6 +238,7 @@ func describeSecret(c *call, in *secretID) (any, error) {
 		return nil, err
 	}
 	out := sec.output()
+	out.ReplicationStatus = sec.replicationStatus()
 	out.VersionIdsToStages = sec.stages()
 	return out, nil
 }
@@ -265,14 +273,17 @@ func listSecretVersionIDs(c *call, in *listSecretVersionIDsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := sec.kmsKeyID
-	if key == "" {
-		key = "DefaultEncryptionKey" // as recorded, for the key aws/secretsmanager
-	}
 	var versions []secretVersionOutput
 	for _, v := range sec.versions {
 		if len(v.stages) == 0 && !in.IncludeDeprecated {
 			continue
+		}
+		key := v.kmsKeyID
+		if sec.primary != nil {
+			key = sec.kmsKeyID
+		}
+		if key == "" {
+			key = "DefaultEncryptionKey" // as recorded, for the key aws/secretsmanager
 		}
 		out := secretVersionOutput{CreatedDate: epoch{v.created}, KmsKeyIds: []string{key}, VersionId: v.id, VersionStages: v.stages}
 		if !v.accessed.IsZero() {

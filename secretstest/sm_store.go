@@ -30,22 +30,34 @@ const (
 
 // A secret is guarded by Server.mu, as all that it points to.
 type secret struct {
+	*sharedSecret
+	arn      string
+	kmsKeyID string // empty: the key aws/secretsmanager
+	created  time.Time
+	accessed time.Time  // zero: never
+	deleted  time.Time  // when the recovery window ends; zero: not scheduled
+	primary  *secret    // of a replica
+	replicas []*replica // of a primary, in order of region
+}
+
+// A sharedSecret is what a replica has in common with its primary: all but the
+// ARN, the KMS key and the dates of the region.
+type sharedSecret struct {
 	name        string
-	arn         string
 	description string
-	kmsKeyID    string
+	kind        string // Type, of a managed external secret
+	owner       string // OwningService
+	policy      string // empty: none
 	tags        []tag
 	tagged      bool // tags were set once: DescribeSecret then answers [] instead of nothing
-	created     time.Time
 	changed     time.Time
-	accessed    time.Time // zero: never
-	deleted     time.Time // when the recovery window ends; zero: not scheduled
 	versions    []*secretVersion
 }
 
 type secretVersion struct {
 	id       string
 	value    secretValue
+	kmsKeyID string   // that it is encrypted with; empty: aws/secretsmanager
 	stages   []string // sorted; empty: deprecated
 	created  time.Time
 	accessed time.Time // zero: never
@@ -133,7 +145,7 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 	if err := sec.makeRoom(now); err != nil {
 		return nil, err
 	}
-	v := &secretVersion{id: id, value: value, created: now}
+	v := &secretVersion{id: id, value: value, kmsKeyID: sec.kmsKeyID, created: now}
 	if len(sec.versions) == 0 && !slices.Contains(stages, stageCurrent) {
 		stages = append([]string{stageCurrent}, stages...)
 	}
@@ -197,7 +209,7 @@ var (
 // newSecret adds a secret to the store of a place. s.mu is held.
 func (s *Server) newSecret(at place, name string) *secret {
 	now := s.now()
-	sec := &secret{name: name, arn: secretARN(at, name), created: now, changed: now}
+	sec := &secret{sharedSecret: &sharedSecret{name: name, changed: now}, arn: secretARN(at, name), created: now}
 	s.at(at).secrets[name] = sec
 	return sec
 }
@@ -269,6 +281,30 @@ func (c *call) secret(id string, live bool) (*secret, error) {
 	}
 	return sec, nil
 }
+
+// primarySecret finds a secret to change: one that is neither scheduled for
+// deletion nor a replica.
+func (c *call) primarySecret(id string) (*secret, error) {
+	sec, err := c.secret(id, true)
+	if err == nil && sec.primary != nil {
+		return nil, errReplica
+	}
+	return sec, err
+}
+
+// valueSecret finds a secret whose value or labels are to change: one that no
+// other service manages.
+func (c *call) valueSecret(id string) (*secret, error) {
+	sec, err := c.primarySecret(id)
+	if err == nil && sec.owner != "" {
+		return nil, errManaged
+	}
+	return sec, err
+}
+
+// errManaged is the third cause of InvalidRequestException (types of the
+// API); AWS does not document its message.
+var errManaged = fail("InvalidRequestException", "You can't perform this operation on the secret because it is managed by another service. You must use that service to update it.")
 
 // A secretID is the input member of the operations on one secret.
 type secretID struct{ SecretId string }

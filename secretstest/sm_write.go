@@ -5,23 +5,27 @@ import (
 )
 
 type createSecretInput struct {
-	Name               string
-	ClientRequestToken *string
-	Description        string
-	KmsKeyId           string
-	SecretBinary       []byte
-	SecretString       *string
-	Tags               []tag
+	Name                        string
+	AddReplicaRegions           []replicaRegion
+	ClientRequestToken          *string
+	Description                 string
+	ForceOverwriteReplicaSecret bool
+	KmsKeyId                    string
+	SecretBinary                []byte
+	SecretString                *string
+	Tags                        []tag
+	Type                        string
 }
 
 func (in createSecretInput) ids() []string { return []string{in.Name} }
 
 // A secretVersionRef is the answer of the operations that write a secret.
 type secretVersionRef struct {
-	ARN           string
-	Name          string
-	VersionId     string   `json:",omitempty"`
-	VersionStages []string `json:",omitempty"`
+	ARN               string
+	Name              string
+	ReplicationStatus []replicaStatus `json:",omitempty"`
+	VersionId         string          `json:",omitempty"`
+	VersionStages     []string        `json:",omitempty"`
 }
 
 func createSecret(c *call, in *createSecretInput) (any, error) {
@@ -35,6 +39,9 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 	if (in.SecretString != nil || in.SecretBinary != nil) && !value.given() {
 		return nil, errNoValue
 	}
+	if err := checkSecretSettings(in.KmsKeyId, in.Type); err != nil {
+		return nil, err
+	}
 	tags, ok := mergeTags(nil, in.Tags)
 	if !ok {
 		return nil, errSecretTags
@@ -42,11 +49,14 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 	if err := checkTags(tags); err != nil {
 		return nil, err
 	}
+	if err := checkReplicaRegions(c.place.region, in.AddReplicaRegions); err != nil {
+		return nil, err
+	}
 	if sec := c.store.secrets[in.Name]; sec != nil {
 		return c.createAgain(sec, *in.ClientRequestToken, value)
 	}
 	sec := c.newSecret(c.place, in.Name)
-	sec.description, sec.kmsKeyID = in.Description, in.KmsKeyId
+	sec.description, sec.kmsKeyID, sec.kind = in.Description, secretKey(in.KmsKeyId), in.Type
 	sec.tags, sec.tagged = tags, len(tags) > 0
 	out := &secretVersionRef{ARN: sec.arn, Name: sec.name}
 	if value.given() {
@@ -56,7 +66,25 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 		}
 		out.VersionId = v.id
 	}
+	out.ReplicationStatus = c.replicate(sec, in.AddReplicaRegions, in.ForceOverwriteReplicaSecret)
 	return out, nil
+}
+
+// checkSecretSettings holds what describes a secret against the model.
+func checkSecretSettings(kmsKeyID, kind string) error {
+	if err := checkLength("kmsKeyId", len(kmsKeyID), 0, 2048); err != nil {
+		return err
+	}
+	return checkLength("type", len(kind), 0, 256)
+}
+
+// secretKey is a KmsKeyId as it is kept and shown: the key aws/secretsmanager
+// is left out (DescribeSecret).
+func secretKey(id string) string {
+	if id == "alias/aws/secretsmanager" {
+		return ""
+	}
+	return id
 }
 
 // createAgain answers a CreateSecret whose name is taken: a retry of the call
@@ -92,6 +120,7 @@ type putSecretValueInput struct {
 	secretID
 	ClientRequestToken *string
 	SecretBinary       []byte
+	RotationToken      *string
 	SecretString       *string
 	VersionStages      []string
 }
@@ -116,7 +145,12 @@ func putSecretValue(c *call, in *putSecretValueInput) (any, error) {
 			return nil, err
 		}
 	}
-	sec, err := c.secret(in.SecretId, true)
+	if in.RotationToken != nil {
+		if err := checkLength("rotationToken", len(*in.RotationToken), 36, 256); err != nil {
+			return nil, err
+		}
+	}
+	sec, err := c.valueSecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -134,25 +168,30 @@ type updateSecretInput struct {
 	KmsKeyId           *string
 	SecretBinary       []byte
 	SecretString       *string
+	Type               *string
 }
 
 // updateSecret changes the details of a secret and, with a value, makes it the
 // new AWSCURRENT version.
 func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	value := secretValue{in.SecretString, in.SecretBinary}
-	description := ""
-	if in.Description != nil {
-		description = *in.Description
-	}
+	description := stringOr(in.Description)
 	if err := checkWrite(in.ClientRequestToken, value, description); err != nil {
 		return nil, err
 	}
 	if (in.SecretString != nil || in.SecretBinary != nil) && !value.given() {
 		return nil, errNoValue
 	}
-	sec, err := c.secret(in.SecretId, true)
+	key, kind := stringOr(in.KmsKeyId), stringOr(in.Type)
+	if err := checkSecretSettings(key, kind); err != nil {
+		return nil, err
+	}
+	sec, err := c.valueSecret(in.SecretId)
 	if err != nil {
 		return nil, err
+	}
+	if in.KmsKeyId != nil {
+		sec.encrypt(secretKey(key))
 	}
 	out := &secretVersionRef{ARN: sec.arn, Name: sec.name}
 	if value.given() {
@@ -165,11 +204,29 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	if in.Description != nil {
 		sec.description = description
 	}
-	if in.KmsKeyId != nil {
-		sec.kmsKeyID = *in.KmsKeyId
+	if in.Type != nil {
+		sec.kind = kind
 	}
 	sec.changed = c.time
 	return out, nil
+}
+
+// encrypt sets the key of new versions and of those that are labelled
+// AWSCURRENT, AWSPENDING or AWSPREVIOUS (KmsKeyId of UpdateSecret).
+func (sec *secret) encrypt(kmsKeyID string) {
+	sec.kmsKeyID = kmsKeyID
+	for _, stage := range []string{stageCurrent, stagePending, stagePrevious} {
+		if v := sec.labelled(stage); v != nil {
+			v.kmsKeyID = kmsKeyID
+		}
+	}
+}
+
+func stringOr(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 type updateSecretVersionStageInput struct {
@@ -186,7 +243,7 @@ func updateSecretVersionStage(c *call, in *updateSecretVersionStageInput) (any, 
 	if err := checkLength("versionStage", len(in.VersionStage), 1, maxStageName); err != nil {
 		return nil, err
 	}
-	sec, err := c.secret(in.SecretId, true)
+	sec, err := c.valueSecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}

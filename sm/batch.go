@@ -2,9 +2,7 @@ package sm
 
 import (
 	"context"
-	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -15,10 +13,6 @@ import (
 )
 
 const batchOp = "BatchGetSecretValue"
-
-// batchPause is how long no batch is tried after one was refused, so that a
-// policy that is mended is noticed without a restart.
-const batchPause = 15 * time.Minute
 
 // readBatch reads the items, all of one Region, in one call and its pages. It
 // returns those that have to be read by themselves.
@@ -110,7 +104,7 @@ func (s *Store) batchFailed(items []*item, err error) (left []*item) {
 	return nil
 }
 
-func (s *Store) mayBatch() bool { return time.Now().UnixNano() >= s.batchOff.Load() }
+func (s *Store) mayBatch() bool { return !s.noBatch.On(struct{}{}) }
 
 // batchRefused reports whether err means that this caller or this endpoint has
 // no BatchGetSecretValue, and remembers it.
@@ -124,14 +118,9 @@ func (s *Store) batchRefused(err error) bool {
 			return false
 		}
 	}
-	s.batchOff.Store(time.Now().Add(batchPause).UnixNano())
-	s.batchNoted.Do(func() {
-		logger := s.logger
-		if logger == nil {
-			logger = slog.Default()
-		}
-		logger.Warn("secrets are read one by one: allow secretsmanager:BatchGetSecretValue on * to read twenty in one call",
-			"error", err, "next_try", batchPause)
-	})
+	if s.noBatch.Begin(struct{}{}) {
+		s.log().Warn("secrets are read one by one: allow secretsmanager:BatchGetSecretValue on * to read twenty in one call",
+			"error", awsread.Clean(err), "next_try", awsread.Pause)
+	}
 	return true
 }

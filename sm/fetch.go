@@ -20,17 +20,41 @@ const batchSize = 20
 // Fetch implements [provider.Provider]. Refs that mean the same are asked for
 // once.
 func (s *Store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
+	return s.fetch(ctx, refs, nil)
+}
+
+// Refetch implements [provider.Refetcher]. By default it is [Store.Fetch];
+// [WithListing] and [WithDescribe] compare versions first.
+func (s *Store) Refetch(ctx context.Context, known ...provider.Known) []provider.Result {
+	refs, versions := awsread.Split(known)
+	return s.fetch(ctx, refs, versions)
+}
+
+// fetch reads the refs, of which the caller knows these versions, or none.
+func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider.Version) []provider.Result {
 	results := make([]provider.Result, len(refs))
 	items, of := s.gather(refs, func(i int, err error) { results[i].Err = err })
+	for i, v := range awsread.Agree(len(items), of, known) {
+		items[i].known = v
+	}
+	switch {
+	case s.listing != nil:
+		s.compareListed(ctx, items)
+	case s.describing:
+		s.compareDescribed(ctx, items)
+	}
 	s.read(ctx, items)
 	for i, ref := range refs {
 		if of[i] < 0 {
 			continue
 		}
-		if it := items[of[i]]; it.err != nil {
+		switch it := items[of[i]]; {
+		case it.err != nil:
 			results[i].Err = s.explain(ref, it.op, it.err)
-		} else {
-			results[i].Value = provider.NewValue(ref, it.version, it.typ, it.content)
+		case it.unchanged:
+			results[i] = provider.Result{Unchanged: true, Changes: it.changes}
+		default:
+			results[i] = provider.Result{Value: provider.NewValue(ref, it.version, it.typ, it.content), Changes: it.changes}
 		}
 	}
 	return results
@@ -39,8 +63,14 @@ func (s *Store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Resu
 // item is one thing to ask for, and the answer once it is there.
 type item struct {
 	key
-	done bool
+	known provider.Version // what the caller has; zero: nothing that helps
+
+	done      bool
+	unchanged bool // known is still what the key means
 	secret
+	changes time.Time // when the secret is to be rotated, where that was learnt
+	seen    bool      // in a listing, or described
+
 	op  string // the operation that failed
 	err error  // as the SDK gave it
 }
@@ -65,9 +95,10 @@ func (s *Store) gather(refs []provider.Ref, fail func(i int, err error)) (items 
 	return items, of
 }
 
-// read settles every item: first all batches and what no batch can carry, then
-// what the batches left over.
+// read settles every item that is open: first all batches and what no batch can
+// carry, then what the batches left over.
 func (s *Store) read(ctx context.Context, items []*item) {
+	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.done })
 	batches, singles := s.plan(items)
 	var mu sync.Mutex
 	var left []*item
@@ -80,7 +111,9 @@ func (s *Store) read(ctx context.Context, items []*item) {
 			left = append(left, rest...)
 		})
 	}
-	s.limit.Run(ctx, slices.Concat(jobs, s.singly(ctx, singles)))
+	dates := s.dates(items)
+	s.limit.Run(ctx, slices.Concat(jobs, s.singly(ctx, singles), dates.jobs(ctx)))
+	dates.settle()
 	s.limit.Run(ctx, s.singly(ctx, left))
 	for _, it := range items {
 		if !it.done { // ctx ended before its turn came

@@ -54,6 +54,8 @@ type description struct {
 	err error
 }
 
+func (d *description) described() bool { return d.err == nil && d.DescribeSecretOutput != nil }
+
 // describe describes the secrets that the items are versions of.
 func (s *Store) describe(ctx context.Context, items []*item) map[key]*description {
 	secrets := make(map[key]*description, len(items))
@@ -65,20 +67,22 @@ func (s *Store) describe(ctx context.Context, items []*item) map[key]*descriptio
 		}
 		d := &description{}
 		secrets[k] = d
-		jobs = append(jobs, func() {
-			d.DescribeSecretOutput, d.err = s.clients.In(k.region).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &k.id})
-			if d.err == nil && accountOf(k.id) == "" {
-				s.learn(aws.ToString(d.ARN))
-			}
-		})
+		jobs = append(jobs, func() { s.describeOne(ctx, k, d) })
 	}
 	s.limit.Run(ctx, jobs)
 	for _, d := range secrets {
-		if d.DescribeSecretOutput == nil && d.err == nil { // ctx ended before its turn came
+		if d.err == nil && !d.described() { // ctx ended before its turn came
 			d.err = ctx.Err()
 		}
 	}
 	return secrets
+}
+
+func (s *Store) describeOne(ctx context.Context, k key, d *description) {
+	d.DescribeSecretOutput, d.err = s.clients.In(k.region).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &k.id})
+	if d.err == nil && accountOf(k.id) == "" {
+		s.learn(aws.ToString(d.ARN))
+	}
 }
 
 // probed reads from the description of a secret what is asked about one of its

@@ -38,7 +38,6 @@ package sm
 import (
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,7 +48,8 @@ import (
 )
 
 // Store reads from Secrets Manager. It is a [provider.Provider],
-// [provider.Prober] and [provider.Lister], and safe for concurrent use.
+// [provider.Refetcher], [provider.Prober] and [provider.Lister], and safe for
+// concurrent use.
 type Store struct {
 	clients awsread.Clients[secretsmanager.Client]
 	limit   awsread.Limit
@@ -59,14 +59,21 @@ type Store struct {
 	// the first answer.
 	account atomic.Pointer[string]
 
-	batchOff   atomic.Int64 // Unix nanoseconds until which no batch is tried
-	batchNoted sync.Once
+	// How refreshes compare versions; at most one of these is set.
+	listing    *listing
+	describing bool
+
+	// What AWS refused a moment ago.
+	noBatch    awsread.Pauses[struct{}]
+	noDescribe awsread.Pauses[key]    // by secret
+	noListing  awsread.Pauses[string] // by Region
 }
 
 var (
-	_ provider.Provider = (*Store)(nil)
-	_ provider.Prober   = (*Store)(nil)
-	_ provider.Lister   = (*Store)(nil)
+	_ provider.Provider  = (*Store)(nil)
+	_ provider.Refetcher = (*Store)(nil)
+	_ provider.Prober    = (*Store)(nil)
+	_ provider.Lister    = (*Store)(nil)
 )
 
 // Option configures a [Store].
@@ -80,8 +87,44 @@ func WithConcurrency(calls int) Option {
 	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
 }
 
-// WithLogger sets where the store says that it may not read in batches; the
-// default is what [slog.Default] returns then. It logs nothing else.
+// WithDescribe has versions compared by DescribeSecret when values are
+// refreshed: one call a secret, and no value travels unless it changed. The
+// description also tells when the secret is to be rotated, which is the
+// result's Changes; for that, every secret that is read is described too, in
+// parallel with reading it.
+//
+// It is for those who pay KMS for each decryption, or who want to follow the
+// schedule of a rotation, with few secrets: a thousand are a thousand calls
+// where reading them is fifty. Without DescribeSecret on a secret, that one is
+// read: the first refusal is logged, and each one is remembered for fifteen
+// minutes.
+func WithDescribe() Option {
+	return func(s *Store) { s.describing, s.listing = true, nil }
+}
+
+// WithListing has versions compared by ListSecrets when values are refreshed: a
+// hundred secrets a call, and no value travels unless it changed. It takes the
+// place of [WithDescribe], and tells the result's Changes as well, except of
+// what was read for the first time. Prefixes, of names, say what to list; with
+// none, it is all secrets of the account in the Region.
+//
+// A listing may miss the changes of the last five minutes (API ListSecrets), so
+// a change is seen up to five minutes later than without. Never listed are
+// secrets of other accounts and names below none of the prefixes, and what is
+// not found in a listing, or was to be rotated by now, is read.
+//
+// Where the listing takes more calls than to read what was asked for, as for
+// few secrets of a large account, it is broken off and those are read; the
+// first time is logged. Another attempt is made when more is asked for, or
+// after fifteen minutes. The same holds for a ListSecrets that is refused or
+// throttled.
+func WithListing(prefixes ...string) Option {
+	return func(s *Store) { s.describing, s.listing = false, newListing(prefixes) }
+}
+
+// WithLogger sets where the store says that it may not read in batches, or not
+// compare versions as it was told to; the default is what [slog.Default]
+// returns then. It logs nothing else.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *Store) { s.logger = logger }
 }
@@ -105,6 +148,13 @@ func New(cfg aws.Config, opts ...Option) *Store {
 
 // Scheme returns "sm".
 func (s *Store) Scheme() string { return "sm" }
+
+func (s *Store) log() *slog.Logger {
+	if s.logger == nil {
+		return slog.Default()
+	}
+	return s.logger
+}
 
 // key is what is asked of Secrets Manager. Refs that differ in how they say
 // the same have one key.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -24,29 +25,27 @@ const secretReference = "/aws/reference/secretsmanager/"
 // Fetch implements [provider.Provider]. Refs that mean the same are asked for
 // once.
 func (s *Store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
-	results := make([]provider.Result, len(refs))
-	s.read(ctx, refs, true, func(i int, p *parameter, err error) {
-		if err != nil {
-			results[i].Err = err
-		} else {
-			results[i].Value = provider.NewValue(refs[i], p.version, p.typ, p.content)
-		}
-	})
-	return results
+	return s.fetch(ctx, refs, nil)
 }
 
 // Probe implements [provider.Prober]: it is Fetch without decryption. Only of
 // a secret that is read through Parameter Store is the value decrypted too,
-// which AWS insists on. Expires is zero: only DescribeParameters tells it.
+// which AWS insists on. Expires is zero without [WithExpiry].
 func (s *Store) Probe(ctx context.Context, refs ...provider.Ref) []provider.ProbeResult {
 	results := make([]provider.ProbeResult, len(refs))
-	s.read(ctx, refs, false, func(i int, p *parameter, err error) {
-		if err != nil {
-			results[i].Err = err
-		} else {
-			results[i] = provider.ProbeResult{Version: p.version, LastChanged: p.version.Created}
+	items, of := s.gather(refs, func(i int, err error) { results[i].Err = err })
+	s.read(ctx, items)
+	s.learnExpiry(ctx, items)
+	for i, ref := range refs {
+		if of[i] < 0 {
+			continue
 		}
-	})
+		if it := items[of[i]]; it.err != nil {
+			results[i].Err = s.explain(ref, it.op, it.err)
+		} else {
+			results[i] = provider.ProbeResult{Version: it.versionFor(ref), LastChanged: it.version.Created, Expires: it.expires}
+		}
+	}
 	return results
 }
 
@@ -71,6 +70,8 @@ type item struct {
 	key
 	done bool
 	parameter
+	expires time.Time // where that was learnt
+
 	op  string // the operation that failed
 	err error  // as the SDK gave it
 }
@@ -86,22 +87,35 @@ func (it *item) fail(op string, err error) {
 	it.done, it.op, it.err = true, op, err
 }
 
-// read reads the refs and gives the outcome of each: first all batches and
-// what is alone, then what the batches left over.
-func (s *Store) read(ctx context.Context, refs []provider.Ref, decrypt bool, give func(i int, p *parameter, err error)) {
+// gather makes the items that the refs mean, to be read without decryption
+// where that is possible.
+func (s *Store) gather(refs []provider.Ref, fail func(i int, err error)) (items []*item, of []int) {
 	keys, of := awsread.Gather("ssm", refs, func(ref provider.Ref) key {
 		return key{
 			region:   s.clients.Region(ref.Region),
 			name:     ref.Name,
 			selector: ref.Version + ref.Label, // at most one of them is set
-			decrypt:  decrypt || strings.HasPrefix(ref.Name, secretReference),
+			decrypt:  strings.HasPrefix(ref.Name, secretReference),
 		}
-	}, func(i int, err error) { give(i, nil, err) })
-	items := make([]*item, len(keys))
+	}, fail)
+	items = make([]*item, len(keys))
 	for i, k := range keys {
 		items[i] = &item{key: k}
 	}
+	return items, of
+}
 
+// versionFor is the version as a ref that reads by label is told it.
+func (it *item) versionFor(ref provider.Ref) provider.Version {
+	if ref.Label != "" && it.version.Labels() == nil {
+		return provider.NewVersion(it.version.ID, it.version.Created, ref.Label)
+	}
+	return it.version
+}
+
+// read settles every item: first all batches and what is alone, then what the
+// batches left over.
+func (s *Store) read(ctx context.Context, items []*item) {
 	batches, singles := plan(items)
 	var mu sync.Mutex
 	var left []*item
@@ -117,23 +131,10 @@ func (s *Store) read(ctx context.Context, refs []provider.Ref, decrypt bool, giv
 	s.limit.Run(ctx, slices.Concat(jobs, s.singly(ctx, singles)))
 	s.limit.Run(ctx, s.singly(ctx, left))
 
-	for i, ref := range refs {
-		if of[i] < 0 {
-			continue
-		}
-		it := items[of[i]]
+	for _, it := range items {
 		if !it.done { // ctx ended before its turn came
 			it.fail("", ctx.Err())
 		}
-		if it.err != nil {
-			give(i, nil, s.explain(ref, it.op, it.err))
-			continue
-		}
-		p := it.parameter
-		if ref.Label != "" && p.version.Labels() == nil {
-			p.version = provider.NewVersion(p.version.ID, p.version.Created, ref.Label)
-		}
-		give(i, &p, nil)
 	}
 }
 

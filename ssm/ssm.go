@@ -36,6 +36,8 @@
 package ssm
 
 import (
+	"log/slog"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -44,16 +46,22 @@ import (
 )
 
 // Store reads from Parameter Store. It is a [provider.Provider],
-// [provider.Prober] and [provider.Lister], and safe for concurrent use.
+// [provider.Refetcher], [provider.Prober] and [provider.Lister], and safe for
+// concurrent use.
 type Store struct {
 	clients awsread.Clients[ssm.Client]
 	limit   awsread.Limit
+	logger  *slog.Logger
+
+	expiries  *expiries           // nil: they are not asked for
+	noHistory awsread.Pauses[key] // what AWS refused a moment ago
 }
 
 var (
-	_ provider.Provider = (*Store)(nil)
-	_ provider.Prober   = (*Store)(nil)
-	_ provider.Lister   = (*Store)(nil)
+	_ provider.Provider  = (*Store)(nil)
+	_ provider.Refetcher = (*Store)(nil)
+	_ provider.Prober    = (*Store)(nil)
+	_ provider.Lister    = (*Store)(nil)
 )
 
 // Option configures a [Store].
@@ -66,6 +74,27 @@ type Option func(*Store)
 // seconds, so leave it low where many processes start at once.
 func WithConcurrency(calls int) Option {
 	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
+}
+
+// WithExpiry has the store learn when parameters expire by their policies, for
+// the Changes of results and the Expires of probes. The operations that read
+// parameters do not tell that; GetParameterHistory does, one call a parameter
+// (two where it has more than fifty versions), after the first reading of each
+// of its versions. It needs ssm:GetParameterHistory, which also lets its holder
+// read all versions; the values come as they are stored, SecureStrings
+// encrypted, and are dropped.
+//
+// Without the permission the expiry is unknown: the first refusal is logged,
+// and each one is remembered for fifteen minutes. Only advanced parameters have
+// policies (guide: parameter-store-policies).
+func WithExpiry() Option {
+	return func(s *Store) { s.expiries = &expiries{} }
+}
+
+// WithLogger sets where the store says that it may not ask when parameters
+// expire; the default is what [slog.Default] returns then. It logs nothing else.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *Store) { s.logger = logger }
 }
 
 // New returns a store that reads with cfg's credentials, from cfg's Region
@@ -87,3 +116,10 @@ func New(cfg aws.Config, opts ...Option) *Store {
 
 // Scheme returns "ssm".
 func (s *Store) Scheme() string { return "ssm" }
+
+func (s *Store) log() *slog.Logger {
+	if s.logger == nil {
+		return slog.Default()
+	}
+	return s.logger
+}

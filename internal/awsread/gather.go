@@ -34,6 +34,36 @@ func Gather[K comparable](scheme string, refs []provider.Ref, key func(provider.
 	return keys, of
 }
 
+// Split divides what a caller knows into the refs and the versions.
+func Split(known []provider.Known) (refs []provider.Ref, versions []provider.Version) {
+	refs, versions = make([]provider.Ref, len(known)), make([]provider.Version, len(known))
+	for i, k := range known {
+		refs[i], versions[i] = k.Ref, k.Version
+	}
+	return refs, versions
+}
+
+// Agree returns the version that the caller knows of each of n keys, of being
+// as from [Gather]. Where refs of one key are known in different versions, or
+// one of them is to be read in any case, it is the zero Version.
+func Agree(n int, of []int, versions []provider.Version) []provider.Version {
+	agreed, seen := make([]provider.Version, n), make([]bool, n)
+	for i, v := range versions {
+		switch at := of[i]; {
+		case at < 0:
+		case !seen[at]:
+			agreed[at], seen[at] = v, true
+		case !Same(agreed[at], v):
+			agreed[at] = provider.Version{}
+		}
+	}
+	return agreed
+}
+
+// Same reports whether two versions have one ID and one date, which what was
+// deleted and made again has not: its versions may be counted anew.
+func Same(a, b provider.Version) bool { return a.ID == b.ID && a.Created.Equal(b.Created) }
+
 // check holds a ref that was put together by hand to the rules of
 // [provider.ParseRef], so that no malformed name spoils the call it would
 // travel in.
