@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +31,28 @@ var silent = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestConformance(t *testing.T) { conform(t, secretstest.NewServer(t)) }
+// modes are the ways to refresh.
+var modes = map[string][]sm.Option{
+	"Default":  nil,
+	"Describe": {sm.WithDescribe()},
+	"Listing":  {sm.WithListing()},
+	"Prefix":   {sm.WithListing("run-", "other/")},
+}
+
+func TestConformance(t *testing.T) {
+	for mode, opts := range modes {
+		t.Run(mode, func(t *testing.T) { conform(t, secretstest.NewServer(t), opts...) })
+	}
+}
 
 // TestConformancePaged is the suite against a server whose pages are short and
 // at first empty, as AWS's may be.
 func TestConformancePaged(t *testing.T) {
-	conform(t, secretstest.NewServer(t, secretstest.WithPageSize(3), secretstest.WithEmptyPages()))
+	for _, mode := range []string{"Default", "Listing"} {
+		t.Run(mode, func(t *testing.T) {
+			conform(t, secretstest.NewServer(t, secretstest.WithPageSize(3), secretstest.WithEmptyPages()), modes[mode]...)
+		})
+	}
 }
 
 // TestConformanceUnbatched is the suite where BatchGetSecretValue is denied.
@@ -45,10 +62,30 @@ func TestConformanceUnbatched(t *testing.T) {
 	conform(t, srv)
 }
 
-func conform(t *testing.T, srv *secretstest.Server) {
+// TestConformanceUncompared is the suite where AWS refuses to compare versions.
+func TestConformanceUncompared(t *testing.T) {
+	for operation, opt := range map[string]sm.Option{"DescribeSecret": sm.WithDescribe(), "ListSecrets": sm.WithListing()} {
+		t.Run(operation, func(t *testing.T) {
+			srv := secretstest.NewServer(t)
+			srv.Inject(secretstest.Fault{Operation: operation, Err: secretstest.AccessDenied()})
+			h := harness(srv.Config(), opt)
+			store := h.New
+			h.New = func(t testing.TB) provider.Provider { // and nothing else that it can do
+				type refetcher interface {
+					provider.Provider
+					provider.Refetcher
+				}
+				return struct{ refetcher }{store(t).(refetcher)}
+			}
+			providertest.Run(t, h)
+		})
+	}
+}
+
+func conform(t *testing.T, srv *secretstest.Server, opts ...sm.Option) {
 	cfg := srv.Config()
 	tap := readtest.NewTap(&cfg)
-	h := harness(cfg)
+	h := harness(cfg, opts...)
 	h.Block = tap.Block(srv)
 	providertest.Run(t, h)
 }
@@ -75,11 +112,13 @@ func TestConformanceEndpoint(t *testing.T) {
 	}
 	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
 	require.NoError(t, err)
-	providertest.Run(t, harness(cfg))
+	for mode, opts := range modes {
+		t.Run(mode, func(t *testing.T) { providertest.Run(t, harness(cfg, opts...)) })
+	}
 }
 
 // harness writes by the SDK, so that it suits every endpoint.
-func harness(cfg aws.Config) providertest.Harness {
+func harness(cfg aws.Config, opts ...sm.Option) providertest.Harness {
 	client := secretsmanager.NewFromConfig(cfg)
 	put := func(t testing.TB, name string, text *string, data []byte) provider.Version {
 		t.Helper()
@@ -95,7 +134,7 @@ func harness(cfg aws.Config) providertest.Harness {
 		return provider.NewVersion(*out.VersionId, time.Time{})
 	}
 	return providertest.Harness{
-		New: func(testing.TB) provider.Provider { return sm.New(cfg, sm.WithLogger(silent)) },
+		New: func(testing.TB) provider.Provider { return sm.New(cfg, append(slices.Clone(opts), sm.WithLogger(silent))...) },
 		Put: func(t testing.TB, name, text string) provider.Version { return put(t, name, &text, nil) },
 		PutBinary: func(t testing.TB, name string, data []byte) provider.Version {
 			return put(t, name, nil, data)
@@ -103,6 +142,10 @@ func harness(cfg aws.Config) providertest.Harness {
 		Delete: func(t testing.TB, name string) {
 			_, err := client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &name})
 			require.NoError(t, err)
+		},
+		Recreate: func(t testing.TB, name, text string) {
+			remove(t, client, name)
+			put(t, name, &text, nil)
 		},
 		MissingVersion: strings.Repeat("0", 32),
 	}

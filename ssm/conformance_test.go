@@ -29,6 +29,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) { conform(t, secretstest.NewServer(t)) }
 
+// TestConformanceExpiry is the suite with all that the store can be told to do.
+func TestConformanceExpiry(t *testing.T) {
+	conform(t, secretstest.NewServer(t), ssm.WithExpiry())
+}
+
 // TestConformancePaged is the suite against a server whose pages are short and
 // at first empty, as AWS's may be.
 func TestConformancePaged(t *testing.T) {
@@ -42,10 +47,10 @@ func TestConformanceUnbatched(t *testing.T) {
 	conform(t, srv)
 }
 
-func conform(t *testing.T, srv *secretstest.Server) {
+func conform(t *testing.T, srv *secretstest.Server, opts ...ssm.Option) {
 	cfg := srv.Config()
 	tap := readtest.NewTap(&cfg)
-	h := harness(cfg)
+	h := harness(cfg, opts...)
 	h.Block = tap.Block(srv)
 	providertest.Run(t, h)
 }
@@ -71,26 +76,32 @@ func TestConformanceEndpoint(t *testing.T) {
 	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
 	require.NoError(t, err)
 	providertest.Run(t, harness(cfg))
+	t.Run("Expiry", func(t *testing.T) { providertest.Run(t, harness(cfg, ssm.WithExpiry())) })
 }
 
 // harness writes by the SDK, so that it suits every endpoint. Parameters have
 // no binary values.
-func harness(cfg aws.Config) providertest.Harness {
+func harness(cfg aws.Config, opts ...ssm.Option) providertest.Harness {
 	client := awsssm.NewFromConfig(cfg)
+	put := func(t testing.TB, name, text string) provider.Version {
+		t.Helper()
+		out, err := client.PutParameter(t.Context(), &awsssm.PutParameterInput{
+			Name: &name, Value: &text, Type: types.ParameterTypeSecureString, Overwrite: aws.Bool(true),
+		})
+		require.NoError(t, err)
+		if out.Version == 1 {
+			t.Cleanup(func() { remove(t, client, name) })
+		}
+		return provider.NewVersion(strconv.FormatInt(out.Version, 10), time.Time{})
+	}
 	return providertest.Harness{
-		New: func(testing.TB) provider.Provider { return ssm.New(cfg) },
-		Put: func(t testing.TB, name, text string) provider.Version {
-			t.Helper()
-			out, err := client.PutParameter(t.Context(), &awsssm.PutParameterInput{
-				Name: &name, Value: &text, Type: types.ParameterTypeSecureString, Overwrite: aws.Bool(true),
-			})
-			require.NoError(t, err)
-			if out.Version == 1 {
-				t.Cleanup(func() { remove(t, client, name) })
-			}
-			return provider.NewVersion(strconv.FormatInt(out.Version, 10), time.Time{})
+		New:    func(testing.TB) provider.Provider { return ssm.New(cfg, opts...) },
+		Put:    put,
+		Delete: func(t testing.TB, name string) { remove(t, client, name) },
+		Recreate: func(t testing.TB, name, text string) {
+			remove(t, client, name)
+			put(t, name, text)
 		},
-		Delete:         func(t testing.TB, name string) { remove(t, client, name) },
 		Name:           func(name string) string { return "/" + name },
 		MissingVersion: "999",
 	}

@@ -20,6 +20,7 @@ import (
 type memory struct {
 	mu     sync.Mutex
 	values map[string][]entry
+	serial int64 // dates versions
 
 	blocked chan struct{} // closed when a call arrives; nil where none is to wait
 }
@@ -27,6 +28,7 @@ type memory struct {
 type entry struct {
 	content string
 	typ     provider.Type
+	created time.Time
 }
 
 func newMemory() *memory { return &memory{values: make(map[string][]entry)} }
@@ -35,15 +37,21 @@ func (m *memory) harness() providertest.Harness {
 	return providertest.Harness{
 		New: func(testing.TB) provider.Provider { return m },
 		Put: func(_ testing.TB, name, text string) provider.Version {
-			return m.put(name, entry{text, provider.SecretString})
+			return m.put(name, entry{content: text, typ: provider.SecretString})
 		},
 		PutBinary: func(_ testing.TB, name string, data []byte) provider.Version {
-			return m.put(name, entry{string(data), provider.SecretBinary})
+			return m.put(name, entry{content: string(data), typ: provider.SecretBinary})
 		},
 		Delete: func(_ testing.TB, name string) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			delete(m.values, name)
+		},
+		Recreate: func(_ testing.TB, name, text string) {
+			m.mu.Lock()
+			delete(m.values, name)
+			m.mu.Unlock()
+			m.put(name, entry{content: text, typ: provider.SecretString})
 		},
 		MissingVersion: "999",
 		Block: func(t testing.TB) <-chan struct{} {
@@ -63,13 +71,13 @@ func (m *memory) harness() providertest.Harness {
 func (m *memory) put(name string, e entry) provider.Version {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.serial++
+	e.created = time.Unix(m.serial, 0)
 	m.values[name] = append(m.values[name], e)
-	return version(len(m.values[name]))
+	return version(len(m.values[name]), e)
 }
 
-func version(n int) provider.Version {
-	return provider.NewVersion(fmt.Sprint(n), time.Unix(int64(n), 0))
-}
+func version(n int, e entry) provider.Version { return provider.NewVersion(fmt.Sprint(n), e.created) }
 
 func (m *memory) Scheme() string { return "mem" }
 
@@ -88,7 +96,7 @@ func (m *memory) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Res
 			results[i].Err = err
 			continue
 		}
-		results[i].Value = provider.NewValue(ref, version(n), e.typ, e.content)
+		results[i].Value = provider.NewValue(ref, version(n, e), e.typ, e.content)
 	}
 	return results
 }
@@ -118,15 +126,29 @@ func (m *memory) find(ctx context.Context, ref provider.Ref) (n int, e entry, er
 	return n, versions[n-1], nil
 }
 
+func (m *memory) Refetch(ctx context.Context, known ...provider.Known) []provider.Result {
+	refs := make([]provider.Ref, len(known))
+	for i, k := range known {
+		refs[i] = k.Ref
+	}
+	results := m.Fetch(ctx, refs...)
+	for i, r := range results {
+		if v := r.Value.Version(); r.Err == nil && v == known[i].Version {
+			results[i] = provider.Result{Unchanged: true}
+		}
+	}
+	return results
+}
+
 func (m *memory) Probe(ctx context.Context, refs ...provider.Ref) []provider.ProbeResult {
 	results := make([]provider.ProbeResult, len(refs))
 	for i, ref := range refs {
-		n, _, err := m.find(ctx, ref)
+		n, e, err := m.find(ctx, ref)
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		results[i].Version = version(n)
+		results[i].Version = version(n, e)
 	}
 	return results
 }

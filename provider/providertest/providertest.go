@@ -44,6 +44,10 @@ type Harness struct {
 	// provider.ErrDeleted.
 	Delete func(t testing.TB, name string)
 
+	// Recreate deletes a value for good and makes a new one under its name,
+	// which may come to have the version ID of the old one.
+	Recreate func(t testing.TB, name, text string)
+
 	// Name makes of one of the suite's names, such as "run-x7/app/url", one
 	// that is legal in the store. Below a slash it must keep what is below a
 	// slash. Where it is nil, names are used as they are.
@@ -83,6 +87,7 @@ func Run(t *testing.T, h Harness) {
 		{"EndedContext", s.endedContext},
 		{"ContextEndsMidCall", s.contextEndsMidCall},
 		{"Concurrent", s.concurrent},
+		{"Refetch", s.refetch},
 		{"Probe", s.probe},
 		{"List", s.list},
 	}

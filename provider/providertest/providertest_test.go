@@ -39,9 +39,10 @@ func TestBareProviderPasses(t *testing.T) {
 // broken is the memory provider with one fault.
 type broken struct {
 	*memory
-	fetch func(m *memory, ctx context.Context, refs []provider.Ref) []provider.Result
-	probe func(m *memory, ctx context.Context, refs []provider.Ref) []provider.ProbeResult
-	list  func(m *memory, ctx context.Context, prefix provider.Ref) iter.Seq2[provider.Value, error]
+	fetch   func(m *memory, ctx context.Context, refs []provider.Ref) []provider.Result
+	refetch func(m *memory, ctx context.Context, known []provider.Known) []provider.Result
+	probe   func(m *memory, ctx context.Context, refs []provider.Ref) []provider.ProbeResult
+	list    func(m *memory, ctx context.Context, prefix provider.Ref) iter.Seq2[provider.Value, error]
 }
 
 func (b broken) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
@@ -49,6 +50,13 @@ func (b broken) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Resu
 		return b.fetch(b.memory, ctx, refs)
 	}
 	return b.memory.Fetch(ctx, refs...)
+}
+
+func (b broken) Refetch(ctx context.Context, known ...provider.Known) []provider.Result {
+	if b.refetch != nil {
+		return b.refetch(b.memory, ctx, known)
+	}
+	return b.memory.Refetch(ctx, known...)
 }
 
 func (b broken) Probe(ctx context.Context, refs ...provider.Ref) []provider.ProbeResult {
@@ -71,6 +79,17 @@ func each(change func(m *memory, ref provider.Ref, r provider.Result) provider.R
 		results := m.Fetch(ctx, refs...)
 		for i := range results {
 			results[i] = change(m, refs[i], results[i])
+		}
+		return results
+	}
+}
+
+// eachKnown changes the outcome of refetching single refs.
+func eachKnown(change func(m *memory, k provider.Known, r provider.Result) provider.Result) func(*memory, context.Context, []provider.Known) []provider.Result {
+	return func(m *memory, ctx context.Context, known []provider.Known) []provider.Result {
+		results := m.Refetch(ctx, known...)
+		for i := range results {
+			results[i] = change(m, known[i], results[i])
 		}
 		return results
 	}
@@ -123,9 +142,11 @@ var faults = map[string]struct {
 		if errors.As(r.Err, &e) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			for _, versions := range m.values {
-				e.Err = errors.New("unexpected token in " + versions[0].content)
+			said := "unexpected token in"
+			for _, versions := range m.values { // of some tests the content is not the suite's usual one
+				said += " " + versions[0].content
 			}
+			e.Err = errors.New(said)
 		}
 		return r
 	})}},
@@ -207,7 +228,7 @@ var faults = map[string]struct {
 	}}},
 	"VersionsLookTheSame": {noticed: "NewVersionIsSeen", broken: broken{fetch: each(func(_ *memory, ref provider.Ref, r provider.Result) provider.Result {
 		if r.Err == nil {
-			r.Value = provider.NewValue(ref, version(1), r.Value.Type(), r.Value.Text())
+			r.Value = provider.NewValue(ref, version(1, entry{}), r.Value.Type(), r.Value.Text())
 		}
 		return r
 	})}},
@@ -249,10 +270,65 @@ var faults = map[string]struct {
 		}
 		return results
 	}}},
+	"RefetchNeverChanges": {noticed: "Refetch/NewVersionIsSeen", broken: broken{refetch: eachKnown(func(_ *memory, k provider.Known, r provider.Result) provider.Result {
+		if r.Err == nil && k.Version.ID != "" {
+			return provider.Result{Unchanged: true}
+		}
+		return r
+	})}},
+	"RefetchTakesAnyVersion": {noticed: "Refetch/OtherVersionIsKnown", broken: broken{refetch: eachKnown(func(_ *memory, k provider.Known, r provider.Result) provider.Result {
+		if k.Version.ID == "999" {
+			return provider.Result{Unchanged: true}
+		}
+		return r
+	})}},
+	"RefetchOfZeroIsUnchanged": {noticed: "Refetch/ZeroVersionReads", broken: broken{refetch: eachKnown(func(_ *memory, k provider.Known, r provider.Result) provider.Result {
+		if r.Err == nil && k.Version.ID == "" {
+			return provider.Result{Unchanged: true}
+		}
+		return r
+	})}},
+	"RefetchComparesNumbers": {noticed: "Refetch/Recreated", broken: broken{refetch: eachKnown(func(_ *memory, k provider.Known, r provider.Result) provider.Result {
+		if r.Err == nil && r.Value.Version().ID == k.Version.ID {
+			return provider.Result{Unchanged: true}
+		}
+		return r
+	})}},
+	"RefetchHidesDeletion": {noticed: "Refetch/Deleted", broken: broken{refetch: eachKnown(func(_ *memory, _ provider.Known, r provider.Result) provider.Result {
+		if errors.Is(r.Err, provider.ErrNotFound) {
+			return provider.Result{Unchanged: true}
+		}
+		return r
+	})}},
+	"RefetchMixesUpDuplicates": {noticed: "Refetch/Mixed", broken: broken{refetch: func(m *memory, ctx context.Context, known []provider.Known) []provider.Result {
+		results := m.Refetch(ctx, known...)
+		for i, k := range known {
+			if first := slices.IndexFunc(known, func(o provider.Known) bool { return o.Ref == k.Ref }); first < i {
+				results[i] = results[first]
+			}
+		}
+		return results
+	}}},
+	"RefetchDropsOne": {noticed: "Refetch/Unchanged", broken: broken{refetch: func(m *memory, ctx context.Context, known []provider.Known) []provider.Result {
+		return m.Refetch(ctx, known[:min(len(known), 40)]...)
+	}}},
+	"RefetchUnpins": {noticed: "Refetch/Pinned", broken: broken{refetch: func(m *memory, ctx context.Context, known []provider.Known) []provider.Result {
+		known = slices.Clone(known)
+		for i := range known {
+			known[i].Ref.Version = ""
+		}
+		return m.Refetch(ctx, known...)
+	}}},
+	"RefetchIgnoresContext": {noticed: "Refetch/EndedContext", broken: broken{refetch: func(m *memory, ctx context.Context, known []provider.Known) []provider.Result {
+		if ctx.Err() != nil { // not when it ends later, which would hang
+			ctx = context.WithoutCancel(ctx)
+		}
+		return m.Refetch(ctx, known...)
+	}}},
 	"ProbeNeverChanges": {noticed: "Probe/NewVersionIsSeen", broken: broken{probe: func(m *memory, ctx context.Context, refs []provider.Ref) []provider.ProbeResult {
 		results := m.Probe(ctx, refs...)
 		for i := range results {
-			results[i].Version = version(1)
+			results[i].Version = version(1, entry{})
 		}
 		return results
 	}}},
