@@ -251,16 +251,22 @@ var operations = map[string]func([]byte) (parsedRequest, error){
 	"AmazonSSM.AddTagsToResource":       operation(addTagsToResource),
 	"AmazonSSM.DeleteParameter":         operation(deleteParameter),
 	"AmazonSSM.DeleteParameters":        operation(deleteParameters),
+	"AmazonSSM.DeleteResourcePolicy":    operation(deleteParameterPolicy),
 	"AmazonSSM.DescribeParameters":      operation(describeParameters),
 	"AmazonSSM.GetParameter":            operation(getParameter),
 	"AmazonSSM.GetParameterHistory":     operation(getParameterHistory),
 	"AmazonSSM.GetParameters":           operation(getParameters),
 	"AmazonSSM.GetParametersByPath":     operation(getParametersByPath),
+	"AmazonSSM.GetResourcePolicies":     operation(getParameterPolicies),
+	"AmazonSSM.GetServiceSetting":       operation(getServiceSetting),
 	"AmazonSSM.LabelParameterVersion":   operation(labelParameterVersion),
 	"AmazonSSM.ListTagsForResource":     operation(listTagsForResource),
 	"AmazonSSM.PutParameter":            operation(putParameter),
+	"AmazonSSM.PutResourcePolicy":       operation(putParameterPolicy),
 	"AmazonSSM.RemoveTagsFromResource":  operation(removeTagsFromResource),
+	"AmazonSSM.ResetServiceSetting":     operation(resetServiceSetting),
 	"AmazonSSM.UnlabelParameterVersion": operation(unlabelParameterVersion),
+	"AmazonSSM.UpdateServiceSetting":    operation(updateServiceSetting),
 }
 
 // newUUID returns a random UUID of version 4.

@@ -51,3 +51,10 @@ func WithPageSize(n int) Option {
 func WithEmptyPages() Option {
 	return func(s *Server) { s.emptyPages = true }
 }
+
+// WithParameterLimits sets how many standard and advanced parameters an
+// account may have in a region. The defaults are AWS's, 10,000 and 100,000.
+// Negative limits make Start fail.
+func WithParameterLimits(standard, advanced int) Option {
+	return func(s *Server) { s.maxParameters = map[string]int{tierStandard: standard, tierAdvanced: advanced} }
+}

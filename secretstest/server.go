@@ -26,6 +26,8 @@ type Server struct {
 	pageSize   int
 	emptyPages bool
 
+	maxParameters map[string]int // by tier
+
 	url       string
 	http      *http.Server
 	transport *http.Transport
@@ -64,6 +66,8 @@ func Start(opts ...Option) (*Server, error) {
 		closing: make(chan struct{}),
 		stores:  make(map[place]*store),
 		public:  make(map[string]*parameter),
+
+		maxParameters: map[string]int{tierStandard: 10_000, tierAdvanced: 100_000},
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -75,6 +79,8 @@ func Start(opts ...Option) (*Server, error) {
 		return nil, fmt.Errorf("secretstest: account %q is not twelve digits", s.account)
 	case s.pageSize < 0:
 		return nil, errors.New("secretstest: negative page size")
+	case s.maxParameters[tierStandard] < 0 || s.maxParameters[tierAdvanced] < 0:
+		return nil, errors.New("secretstest: negative limit of parameters")
 	}
 	s.faults.random = rand.New(rand.NewPCG(s.seed, 0))
 	s.calls.byOperation = make(map[string]int)

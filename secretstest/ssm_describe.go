@@ -42,7 +42,7 @@ func describeParameters(c *call, in *describeParametersInput) (any, error) {
 		}
 	}
 	for _, f := range filters {
-		if err := f.check("tag:*", "Name", "Path", "Type", "KeyId", "Tier", "DataType", "Label"); err != nil {
+		if err := f.check("tag:*", "Name", "Path", "Type", "KeyId", "Tier", "DataType"); err != nil {
 			return nil, err
 		}
 	}

@@ -132,6 +132,11 @@ func (f stringFilter) check(keys ...string) error {
 	if len(f.Values) > 50 {
 		return checkLength("parameterFilters.member.values", len(f.Values), 1, 50)
 	}
+	for _, value := range f.Values {
+		if err := checkLength("parameterFilters.member.values.member", len(value), 1, 1024); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,12 +1,10 @@
 package secretstest
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 const (
@@ -44,7 +42,7 @@ func putParameter(c *call, in *putParameterInput) (any, error) {
 		return nil, invalid("value", "Member must not be null")
 	}
 	p := c.store.parameters[in.Name]
-	v, err := newParameterVersion(c.time, p, in)
+	v, err := newParameterVersion(c, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +68,14 @@ const (
 	dataTypeIntegration = "aws:ssm:integration"
 )
 
+var parameterKeyPattern = regexp.MustCompile(`^[a-zA-Z0-9:/_-]+$`)
+
 var imagePattern = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 
 // newParameterVersion makes the version that a PutParameter stores, and checks
 // it. What an overwrite does not give is kept from the version before.
-func newParameterVersion(now time.Time, p *parameter, in *putParameterInput) (*parameterVersion, error) {
-	v := &parameterVersion{number: 1, dataType: dataTypeText, modified: now}
+func newParameterVersion(c *call, p *parameter, in *putParameterInput) (*parameterVersion, error) {
+	v := &parameterVersion{number: 1, dataType: dataTypeText}
 	if p == nil {
 		if in.Type == "" {
 			return nil, fail("ValidationException", "A parameter type is required when you create a parameter.")
@@ -86,11 +86,12 @@ func newParameterVersion(now time.Time, p *parameter, in *putParameterInput) (*p
 		}
 		old := *p.latest()
 		old.number++
-		old.labels, old.modified, old.ciphertext = nil, now, ""
+		old.labels, old.ciphertext = nil, ""
 		v = &old
 	}
-	for _, check := range []func(*parameterVersion, *parameter, *putParameterInput) error{setTags, setType, setValue, setTier, setPattern} {
-		if err := check(v, p, in); err != nil {
+	v.modified, v.user = c.time, c.user()
+	for _, check := range []func(*call, *parameterVersion, *parameter, *putParameterInput) error{setTags, setType, setValue, setTier, setPattern} {
+		if err := check(c, v, p, in); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +107,7 @@ func newParameterVersion(now time.Time, p *parameter, in *putParameterInput) (*p
 	return v, nil
 }
 
-func setTags(_ *parameterVersion, _ *parameter, in *putParameterInput) error {
+func setTags(_ *call, _ *parameterVersion, _ *parameter, in *putParameterInput) error {
 	if len(in.Tags) > 0 && in.Overwrite {
 		return fail("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
 	}
@@ -116,7 +117,7 @@ func setTags(_ *parameterVersion, _ *parameter, in *putParameterInput) error {
 	return checkTags(in.Tags)
 }
 
-func setType(v *parameterVersion, p *parameter, in *putParameterInput) error {
+func setType(_ *call, v *parameterVersion, p *parameter, in *putParameterInput) error {
 	if in.Type != "" {
 		if !slices.Contains([]string{typeString, typeStringList, typeSecureString}, in.Type) {
 			return invalid("type", "Member must satisfy enum value set: [SecureString, StringList, String]")
@@ -145,6 +146,12 @@ func setType(v *parameterVersion, p *parameter, in *putParameterInput) error {
 		return nil
 	}
 	if in.KeyId != "" {
+		if err := checkLength("keyId", len(in.KeyId), 1, 256); err != nil {
+			return err
+		}
+		if !parameterKeyPattern.MatchString(in.KeyId) {
+			return invalid("keyId", "Member must satisfy regular expression pattern: ^([a-zA-Z0-9:/_-]+)$")
+		}
 		v.keyID = in.KeyId
 	}
 	if v.keyID == "" {
@@ -153,7 +160,7 @@ func setType(v *parameterVersion, p *parameter, in *putParameterInput) error {
 	return nil
 }
 
-func setValue(v *parameterVersion, _ *parameter, in *putParameterInput) error {
+func setValue(_ *call, v *parameterVersion, _ *parameter, in *putParameterInput) error {
 	if err := checkLength("value", len(*in.Value), 1, 1<<20); err != nil {
 		return err
 	}
@@ -164,52 +171,9 @@ func setValue(v *parameterVersion, _ *parameter, in *putParameterInput) error {
 	return nil
 }
 
-// setTier applies the tiers: a parameter never goes back from advanced to
-// standard, Intelligent-Tiering takes the advanced tier when the value or a
-// policy needs it, and the default is standard.
-func setTier(v *parameterVersion, p *parameter, in *putParameterInput) error {
-	if in.Policies != nil {
-		policies, err := parsePolicies(*in.Policies)
-		if err != nil {
-			return err
-		}
-		v.policies = policies
-	}
-	wasAdvanced := p != nil && p.latest().tier == tierAdvanced
-	switch in.Tier {
-	case "":
-		if !wasAdvanced {
-			v.tier = tierStandard
-		}
-	case tierStandard:
-		if wasAdvanced {
-			return fail("ValidationException", "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a standard parameter. Be aware that standard parameters have a value limit of 4096 characters.")
-		}
-		v.tier = tierStandard
-	case tierAdvanced:
-		v.tier = tierAdvanced
-	case tierIntelligent:
-		v.tier = tierStandard
-		if wasAdvanced || len(v.value) > maxStandardValue || len(v.policies) > 0 {
-			v.tier = tierAdvanced
-		}
-	default:
-		return invalid("tier", "Member must satisfy enum value set: [Advanced, Intelligent-Tiering, Standard]")
-	}
-	switch {
-	case v.tier == tierStandard && len(v.value) > maxStandardValue:
-		return fail("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. For more information, see https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html", maxStandardValue)
-	case len(v.value) > maxAdvancedValue:
-		return fail("ValidationException", "Advanced tier parameters support a maximum parameter value of %d characters.", maxAdvancedValue)
-	case v.tier == tierStandard && len(v.policies) > 0:
-		return fail("ValidationException", "Parameter policies are supported for advanced-tier parameters only.")
-	}
-	return nil
-}
-
 // setPattern checks the value against AllowedPattern, which must match all of
-// it.
-func setPattern(v *parameterVersion, _ *parameter, in *putParameterInput) error {
+// it; of a StringList, all of each item.
+func setPattern(_ *call, v *parameterVersion, _ *parameter, in *putParameterInput) error {
 	if in.AllowedPattern != nil {
 		v.allowedPattern = *in.AllowedPattern
 	}
@@ -223,8 +187,14 @@ func setPattern(v *parameterVersion, _ *parameter, in *putParameterInput) error 
 	if err != nil {
 		return fail("InvalidAllowedPatternException", "The allowed pattern is not a valid regular expression.")
 	}
-	if !pattern.MatchString(v.value) {
-		return fail("ParameterPatternMismatchException", "Parameter value, cannot be validated against allowedPattern: %s", v.allowedPattern)
+	items := []string{v.value}
+	if v.kind == typeStringList {
+		items = strings.Split(v.value, ",")
+	}
+	for _, item := range items {
+		if !pattern.MatchString(item) {
+			return fail("ParameterPatternMismatchException", "Parameter value, cannot be validated against allowedPattern: %s", v.allowedPattern)
+		}
 	}
 	return nil
 }
@@ -241,53 +211,6 @@ func (p *parameter) makeRoom() error {
 	}
 	p.versions = slices.Delete(p.versions, 0, 1)
 	return nil
-}
-
-// parsePolicies reads the JSON array of the Policies member.
-func parsePolicies(text string) ([]parameterPolicy, error) {
-	var raw []json.RawMessage
-	if text == "" {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(text), &raw); err != nil {
-		return nil, fail("InvalidPolicyAttributeException", "The policies are not a JSON array.")
-	}
-	if len(raw) > 10 {
-		return nil, fail("PoliciesLimitExceededException", "You specified more than the maximum number of allowed policies for the parameter. The maximum is 10.")
-	}
-	var policies []parameterPolicy
-	for _, message := range raw {
-		var policy policyText
-		if err := json.Unmarshal(message, &policy); err != nil {
-			return nil, fail("InvalidPolicyAttributeException", "A policy is not a JSON object.")
-		}
-		if !slices.Contains([]string{"Expiration", "ExpirationNotification", "NoChangeNotification"}, policy.Type) {
-			return nil, fail("InvalidPolicyTypeException", "The policy type is not supported. Parameter Store supports the following policy types: Expiration, ExpirationNotification, and NoChangeNotification.")
-		}
-		policies = append(policies, parameterPolicy{PolicyText: string(message), PolicyType: policy.Type, PolicyStatus: "Pending"})
-	}
-	return policies, nil
-}
-
-type policyText struct {
-	Type       string
-	Attributes struct{ Timestamp string }
-}
-
-// setExpiry schedules what an Expiration policy deletes.
-func (st *store) setExpiry(p *parameter) {
-	p.expires = time.Time{}
-	delete(st.expiring, p.name)
-	for _, policy := range p.latest().policies {
-		var text policyText
-		if json.Unmarshal([]byte(policy.PolicyText), &text) != nil || text.Type != "Expiration" {
-			continue
-		}
-		if at, err := time.Parse(time.RFC3339, text.Attributes.Timestamp); err == nil {
-			p.expires = at
-			st.expiring[p.name] = p
-		}
-	}
 }
 
 var errTooManyTags = fail("TooManyTagsError", "The number of tags exceeds the maximum of %s.", fmt.Sprint(maxTags))

@@ -138,7 +138,7 @@ type parameterDetail struct {
 	LastModifiedDate epoch
 	LastModifiedUser string
 	Name             string
-	Policies         []parameterPolicy
+	Policies         []policyOutput
 	Tier             string
 	Type             string
 	Value            *string `json:",omitempty"`
@@ -152,9 +152,9 @@ func (c *call) parameterDetail(p *parameter, v *parameterVersion) *parameterDeta
 		Description:      v.description,
 		KeyId:            v.keyID,
 		LastModifiedDate: epoch{v.modified},
-		LastModifiedUser: "arn:" + partition(c.place.region) + ":iam::" + c.place.account + ":user/secretstest",
+		LastModifiedUser: v.user,
 		Name:             p.name,
-		Policies:         append([]parameterPolicy{}, v.policies...),
+		Policies:         c.policies(p, v),
 		Tier:             v.tier,
 		Type:             v.kind,
 		Version:          v.number,

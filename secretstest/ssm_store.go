@@ -33,6 +33,7 @@ type parameter struct {
 	name     string
 	arn      string
 	tags     []tag
+	policies []*resourcePolicy
 	expires  time.Time           // of an Expiration policy; zero: never
 	versions []*parameterVersion // in order, at least one; the last is current
 }
@@ -50,12 +51,7 @@ type parameterVersion struct {
 	policies       []parameterPolicy
 	labels         []string
 	modified       time.Time
-}
-
-type parameterPolicy struct {
-	PolicyText   string
-	PolicyType   string
-	PolicyStatus string
+	user           string // ARN of the user who made it
 }
 
 func (p *parameter) latest() *parameterVersion { return p.versions[len(p.versions)-1] }

@@ -15,6 +15,7 @@ type store struct {
 	parameters map[string]*parameter
 	deleting   map[string]*secret    // secrets with a deletion date
 	expiring   map[string]*parameter // parameters with an Expiration policy
+	settings   map[string]*setting   // service settings that were changed
 }
 
 // at returns the store of a place. s.mu is held.
@@ -26,6 +27,7 @@ func (s *Server) at(p place) *store {
 			parameters: make(map[string]*parameter),
 			deleting:   make(map[string]*secret),
 			expiring:   make(map[string]*parameter),
+			settings:   make(map[string]*setting),
 		}
 		s.stores[p] = st
 	}
@@ -69,6 +71,11 @@ func (s *Server) caller(authorization string) place {
 		at.region = m[2]
 	}
 	return at
+}
+
+// user is the ARN of the caller.
+func (c *call) user() string {
+	return "arn:" + partition(c.place.region) + ":iam::" + c.place.account + ":user/secretstest"
 }
 
 // An arn is an Amazon Resource Name in its parts.
