@@ -134,7 +134,9 @@ func harness(cfg aws.Config, opts ...sm.Option) providertest.Harness {
 		return provider.NewVersion(*out.VersionId, time.Time{})
 	}
 	return providertest.Harness{
-		New: func(testing.TB) provider.Provider { return sm.New(cfg, append(slices.Clone(opts), sm.WithLogger(silent))...) },
+		New: func(testing.TB) provider.Provider {
+			return sm.New(cfg, append(slices.Clone(opts), sm.WithLogger(silent))...)
+		},
 		Put: func(t testing.TB, name, text string) provider.Version { return put(t, name, &text, nil) },
 		PutBinary: func(t testing.TB, name string, data []byte) provider.Version {
 			return put(t, name, nil, data)

@@ -2,6 +2,7 @@
 package readtest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,6 +50,28 @@ func Texts(results []provider.Result) []string {
 	return texts
 }
 
+// Known returns the refs with the versions that were read.
+func Known(t testing.TB, refs []provider.Ref, results []provider.Result) []provider.Known {
+	t.Helper()
+	known := make([]provider.Known, len(refs))
+	for i, r := range results {
+		require.NoError(t, r.Err)
+		known[i] = provider.Known{Ref: refs[i], Version: r.Value.Version()}
+	}
+	return known
+}
+
+// Outcomes is Texts, with "=" for what is unchanged.
+func Outcomes(results []provider.Result) []string {
+	outcomes := Texts(results)
+	for i, r := range results {
+		if r.Unchanged {
+			outcomes[i] = "="
+		}
+	}
+	return outcomes
+}
+
 // RequireNoLeak checks that no way of printing err shows the value.
 func RequireNoLeak(t testing.TB, err error, value string) {
 	t.Helper()
@@ -93,6 +116,7 @@ type Tap struct {
 	arrived  chan struct{} // closed at the next request
 	meet     *meeting      // holds requests until some are in flight
 	answer   func(operation string) *http.Response
+	alter    func(operation string, body []byte) []byte
 }
 
 // meeting is where requests wait for each other.
@@ -122,7 +146,7 @@ func (tap *Tap) Do(r *http.Request) (*http.Response, error) {
 		close(meet.full)
 		tap.meet = nil
 	}
-	answer := tap.answer
+	answer, alter := tap.answer, tap.alter
 	tap.mu.Unlock()
 	defer func() {
 		tap.mu.Lock()
@@ -136,14 +160,25 @@ func (tap *Tap) Do(r *http.Request) (*http.Response, error) {
 			return nil, r.Context().Err()
 		}
 	}
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if answer != nil {
-		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		if a := answer(operation); a != nil {
 			a.Request = r
 			return a, nil
 		}
 	}
-	return tap.next.Do(r)
+	out, err := tap.next.Do(r)
+	if err != nil || alter == nil {
+		return out, err
+	}
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = alter(operation, body)
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	out.Header.Del("Content-Length")
+	return out, nil
 }
 
 // Meet makes requests wait until n of them are in flight, once.
@@ -158,6 +193,13 @@ func (tap *Tap) Answer(f func(operation string) *http.Response) {
 	tap.mu.Lock()
 	defer tap.mu.Unlock()
 	tap.answer = f
+}
+
+// Alter sets what changes the server's answers on their way.
+func (tap *Tap) Alter(f func(operation string, body []byte) []byte) {
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	tap.alter = f
 }
 
 // Most returns how many requests were in flight at most.
