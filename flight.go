@@ -308,7 +308,7 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 	}
 	now := c.clock.read()
 	if c.ctx.Err() == nil {
-		l.note(failures, now)
+		l.note(failures, began, now)
 	}
 	plan := c.plan(began, now)
 	for i, f := range batch {
@@ -343,14 +343,14 @@ func (l *lane) failed(f *flight, now int64) provider.Value {
 }
 
 // note tells the lane how the store is doing, and the log when that changes.
-func (l *lane) note(failures []error, now int64) {
+func (l *lane) note(failures []error, start, now int64) {
 	for _, err := range failures {
 		if l.bucket != nil && errors.Is(err, provider.ErrThrottled) {
 			l.bucket.Throttled(time.Now())
 			break
 		}
 	}
-	began, lasted := l.trouble.note(failures, now, l.client.cache.times.ttl)
+	began, lasted := l.trouble.note(failures, start, now, l.client.cache.times.ttl)
 	switch {
 	case began:
 		i := 0

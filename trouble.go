@@ -17,12 +17,14 @@ type trouble struct {
 	failures atomic.Int64 // calls in a row that failed for the store's sake
 	retry    atomic.Int64 // when to ask again; 0 if all is well
 	since    atomic.Int64 // when the first of them failed
+	well     atomic.Int64 // when the last call began that was answered
 }
 
-// note takes the outcome of a call and reports whether trouble began with it, or
-// how long what it ended had lasted. One ref that was throttled is enough to slow down the store; one
+// note takes the outcome of a call that began and ended at the given times, and
+// reports whether trouble began with it, or how long what it ended had lasted. A
+// failure of a call that another one overtook and was answered is old news. One ref that was throttled is enough to slow down the store; one
 // that was answered shows that it is there.
-func (t *trouble) note(results []error, now int64, ttl time.Duration) (began bool, lasted time.Duration) {
+func (t *trouble) note(results []error, start, now int64, ttl time.Duration) (began bool, lasted time.Duration) {
 	var answered, throttled bool
 	for _, err := range results {
 		throttled = throttled || errors.Is(err, provider.ErrThrottled)
@@ -30,10 +32,14 @@ func (t *trouble) note(results []error, now int64, ttl time.Duration) (began boo
 	}
 	if answered && !throttled {
 		t.retry.Store(0)
+		t.well.Store(start)
 		if t.failures.Swap(0) > 0 {
 			lasted = max(time.Duration(now-t.since.Load()), 1)
 		}
 		return false, lasted
+	}
+	if start < t.well.Load() {
+		return false, 0
 	}
 	n := t.failures.Add(1)
 	if n == 1 {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The reasons for which a value cannot be read. Test for them with
+// The reasons for which a value cannot be read or written. Test for them with
 // [errors.Is]; the error of the store's SDK, where there is one, stays
 // reachable by [errors.As].
 var (
@@ -32,6 +32,9 @@ var (
 	// ErrInvalidRef: the ref is malformed, or names something that the store
 	// can never hold.
 	ErrInvalidRef = errors.New("invalid ref")
+	// ErrConflict: a write was not made, or not as the current version, because
+	// the value is not as the writer expected it.
+	ErrConflict = errors.New("conflict")
 	// ErrUnavailable: the store could not be reached, failed, or did not
 	// answer in time. Every failure that has no kind of its own is of this one.
 	ErrUnavailable = errors.New("store unavailable")

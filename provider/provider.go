@@ -100,3 +100,32 @@ type Alternates interface {
 	// names a version by itself. It makes no call.
 	Alternates(ref Ref) []Ref
 }
+
+// Writer is an optional capability of a [Provider]: to store values. It is what
+// code needs that does not care which store it writes to; each store's own
+// package has the rest.
+type Writer interface {
+	// Put stores the content of v as a new version of what v's ref names and
+	// makes it the current one; what does not exist yet is created. The type is
+	// v's, or where that is empty what the store has already, or else its usual
+	// one (SecretString, SecureString). The ref names neither a version nor a
+	// field. A Put that is repeated after its answer was lost writes nothing
+	// twice if cond has a Token.
+	Put(ctx context.Context, v Value, cond Condition) (Version, error)
+	// Delete removes what ref names with all its versions, as gently as the
+	// store can: Secrets Manager keeps a secret for its recovery window. What
+	// does not exist gives [ErrNotFound].
+	Delete(ctx context.Context, ref Ref) error
+}
+
+// Condition is what must hold for a [Writer] to write. Where it does not, the
+// error wraps [ErrConflict].
+type Condition struct {
+	// Absent: there is no such value yet.
+	Absent bool
+	// Version is the ID of the version that is current; empty is any.
+	Version string
+	// Token identifies the write among its repetitions: 32 to 64 characters,
+	// unique for each write; empty lets the provider make one for each call.
+	Token string
+}
