@@ -20,6 +20,9 @@ var (
 	ErrFieldNotFound = errors.New("field not found")
 	// ErrNotText: the value is binary and was asked for as text.
 	ErrNotText = errors.New("value is binary, not text")
+	// ErrDecode: the value was read, but it is not what its reader expects: not
+	// a number, not JSON of that shape, not a certificate.
+	ErrDecode = errors.New("value cannot be decoded")
 	// ErrAccessDenied: the caller's IAM identity may not read it.
 	ErrAccessDenied = errors.New("access denied")
 	// ErrDecryption: the store could not decrypt it with its KMS key.
