@@ -2,7 +2,9 @@ package secrets
 
 import (
 	"container/heap"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,8 @@ type cache struct {
 
 	mu        sync.Mutex // guards what follows, and changes of the table
 	lru       *simplelru.LRU[provider.Ref, *entry]
+	held      map[provider.Ref]*entry // what handles hold: not in the lru
+	watchers  map[provider.Ref]map[*watcher]struct{}
 	absent    *simplelru.LRU[provider.Ref, absence]
 	due       agenda
 	wake      func() // tells the refresher that something is due sooner
@@ -44,7 +48,8 @@ type times struct {
 	negative time.Duration // how long a refusal is remembered
 }
 
-// entry is one cached value and the spellings under which it was asked for.
+// entry is one cached value and the spellings under which it was asked for. One
+// that a handle holds may have no value for the time being.
 type entry struct {
 	key   provider.Ref
 	value provider.Value
@@ -90,13 +95,14 @@ const (
 )
 
 func newCache(t times, maxEntries int) (*cache, error) {
-	c := &cache{table: newTable(), times: t, max: maxEntries, wake: func() {}}
+	c := &cache{table: newTable(), times: t, max: maxEntries, wake: func() {},
+		held: make(map[provider.Ref]*entry), watchers: make(map[provider.Ref]map[*watcher]struct{})}
 	var err error
 	c.lru, err = simplelru.NewLRU(maxEntries, func(_ provider.Ref, e *entry) {
-		for _, s := range e.slots {
-			c.table.remove(s)
+		if c.held[e.key] != e { // else it only changed places
+			c.empty(e)
+			c.unplan(e)
 		}
-		c.unplan(e)
 	})
 	if err == nil {
 		c.absent, err = simplelru.NewLRU[provider.Ref, absence](maxEntries, nil)
@@ -138,7 +144,8 @@ type arrival struct {
 // arrived, which is the one already held where nothing changed.
 func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v provider.Value, changed bool) {
 	c.mu.Lock()
-	e, known := c.lru.Peek(key)
+	e := c.find(key)
+	known := e.full()
 	if known && same(e.value, a.value) {
 		if ok(true) {
 			c.renew(e, a)
@@ -166,16 +173,13 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, known = c.lru.Peek(key)
-	if !ok(known) {
+	e = c.find(key)
+	if known = e.full(); !ok(known || c.watched(key)) {
 		return a.value, false
 	}
 	c.absent.Remove(key)
-	if !known {
-		e = &entry{key: key, place: -1}
-		if c.lru.Add(key, e) {
-			c.evictions++
-		}
+	if e == nil {
+		e = c.add(key)
 	}
 	for spelling, s := range e.slots {
 		if _, stays := spellings[spelling]; !stays {
@@ -190,6 +194,9 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	if !known {
 		c.front.Store(e.lease)
 	}
+	for w := range c.watchers[key] {
+		w.changed()
+	}
 	return a.value, known
 }
 
@@ -201,6 +208,7 @@ func (c *cache) renew(e *entry, a arrival) {
 	e.read, e.err, e.failures = a.began, nil, 0
 	if e.key.Pinned() {
 		e.lease.expires.Store(never) // a version is immutable
+		c.unplan(e)
 		return
 	}
 	e.lease.expires.Store(a.until &^ stale)
@@ -213,7 +221,7 @@ func (c *cache) renew(e *entry, a arrival) {
 // stands for it.
 func (c *cache) offer(key provider.Ref, a arrival, epoch uint64) provider.Value {
 	v, _ := c.put(key, a, func(known bool) bool {
-		return c.epoch == epoch && (known || c.lru.Len() < c.max)
+		return c.epoch == epoch && (known || c.lru.Len() < c.max || c.watched(key))
 	})
 	return v
 }
@@ -230,8 +238,7 @@ func (c *cache) invalidations() uint64 {
 func (c *cache) spell(spelling string, ref provider.Ref, whole provider.Value) (provider.Value, error) {
 	key := ref.Base()
 	c.mu.Lock()
-	e, ok := c.lru.Peek(key)
-	if ok && e.value == whole {
+	if e := c.find(key); e.full() && e.value == whole {
 		if s := e.slots[spelling]; s != nil {
 			c.mu.Unlock()
 			return s.value, nil
@@ -246,7 +253,7 @@ func (c *cache) spell(spelling string, ref provider.Ref, whole provider.Value) (
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.lru.Peek(key); ok && e.value == whole {
+	if e := c.find(key); e.full() && e.value == whole {
 		if s := e.slots[spelling]; s != nil {
 			return s.value, nil
 		}
@@ -266,43 +273,94 @@ func (c *cache) attach(e *entry, spelling string, v provider.Value) {
 	c.table.put(s)
 }
 
-// drop forgets entries; with no keys, all of them.
+// drop forgets values; with no keys, all of them.
 func (c *cache) drop(keys ...provider.Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++
 	for _, key := range keys {
-		c.lru.Remove(key)
 		c.absent.Remove(key)
+		c.lru.Remove(key)
+		c.renewHeld(c.held[key])
 	}
 	if len(keys) == 0 {
-		c.lru.Purge()
 		c.absent.Purge()
+		c.lru.Purge()
+		for _, e := range c.held {
+			c.renewHeld(e)
+		}
 		c.table.clear()
 	}
 }
 
-// keys returns what is held and can change, the most recently used last.
+// renewHeld forgets the value of an entry that a handle holds, which has to be
+// read again soon: nobody else will.
+func (c *cache) renewHeld(e *entry) {
+	if e != nil {
+		c.empty(e)
+		c.plan(e, 0)
+	}
+}
+
+// keys returns what is cached and can change, the most recently used last.
 func (c *cache) keys() []provider.Ref {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var keys []provider.Ref
-	for _, key := range c.lru.Keys() {
-		if !key.Pinned() {
-			keys = append(keys, key)
+	for _, e := range c.entries() {
+		if !e.key.Pinned() {
+			keys = append(keys, e.key)
 		}
 	}
 	return keys
 }
 
-// held returns the value that the cache has of a key, fresh or not.
-func (c *cache) held(key provider.Ref) provider.Value {
+// has returns the value that the cache has of a key, fresh or not.
+func (c *cache) has(key provider.Ref) provider.Value {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.lru.Peek(key); ok {
+	if e := c.find(key); e != nil {
 		return e.value
 	}
 	return provider.Value{}
+}
+
+// The caller of what follows holds the mutex.
+
+// find returns the entry of a key, or nil.
+func (c *cache) find(key provider.Ref) *entry {
+	if e, ok := c.lru.Peek(key); ok {
+		return e
+	}
+	return c.held[key]
+}
+
+// full reports whether there is an entry and it has a value.
+func (e *entry) full() bool { return e != nil && e.value != provider.Value{} }
+
+// entries returns all entries, the most recently used last, and then those that
+// handles hold.
+func (c *cache) entries() []*entry {
+	return slices.AppendSeq(c.lru.Values(), maps.Values(c.held))
+}
+
+// add makes an entry, without a value.
+func (c *cache) add(key provider.Ref) *entry {
+	e := &entry{key: key, place: -1, lease: &lease{key: key}}
+	if c.watched(key) {
+		c.held[key] = e
+	} else if c.lru.Add(key, e) {
+		c.evictions++
+	}
+	return e
+}
+
+// empty takes its value from an entry.
+func (c *cache) empty(e *entry) {
+	for _, s := range e.slots {
+		c.table.remove(s)
+	}
+	e.value, e.slots, e.lease = provider.Value{}, nil, &lease{key: e.key}
 }
 
 // view returns what ref means of the whole value that its base names.

@@ -194,7 +194,7 @@ func (l *lane) fly(batch []*flight) {
 	c.stats.fetches.Add(1)
 	c.stats.fetched.Add(uint64(len(batch)))
 	for _, f := range batch {
-		f.known = c.cache.held(f.ref)
+		f.known = c.cache.has(f.ref)
 	}
 	began := c.clock.read()
 
@@ -231,16 +231,17 @@ func (l *lane) fly(batch []*flight) {
 	})
 	ctx = l.paced(ctx, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
 
-	err := errors.New("the provider ended its goroutine") // runtime.Goexit
+	var err error
 	var results []provider.Result
+	returned := false
 	defer func() {
-		if p := recover(); p != nil {
-			err = panicError(p)
+		if !returned {
+			err = errors.New("the provider " + panicked(recover()))
 		}
 		land(results, err)
 	}()
 	results = l.call(ctx, batch)
-	err = nil
+	returned = true
 	if len(results) != len(batch) {
 		results, err = nil, fmt.Errorf("the provider returned %d results for %d refs", len(results), len(batch))
 	}
@@ -377,12 +378,16 @@ func (l *lane) land(batch []*flight) {
 	}
 }
 
-// panicError tells of a panic in a provider without repeating what it was
-// called with, which could be anything: only the runtime's own words are known
-// to be harmless.
-func panicError(p any) error {
-	if err, ok := p.(runtime.Error); ok {
-		return fmt.Errorf("the provider panicked: %w", err)
+// panicked tells of a panic, or of runtime.Goexit, without repeating what the
+// function was called with, which could be anything: only the runtime's own
+// words are known to be harmless.
+func panicked(p any) string {
+	switch p := p.(type) {
+	case nil:
+		return "ended its goroutine"
+	case runtime.Error:
+		return "panicked: " + p.Error()
+	default:
+		return fmt.Sprintf("panicked with a %T", p)
 	}
-	return fmt.Errorf("the provider panicked with a %T", p)
 }

@@ -21,6 +21,9 @@ const (
 	// allowance is how much longer than until an announced change a value is
 	// served, while it is refreshed.
 	allowance = 5 * time.Second
+	// longestNap is how old the refresher's notion of the time becomes while
+	// handles rely on it.
+	longestNap = 10 * time.Second
 )
 
 // plan says for how long what one call brought is good.
@@ -68,7 +71,7 @@ func (c *Client) refresher() {
 			l.join(wantRenewal, keys...)
 		}
 		if next, ok := c.cache.nextDue(); ok {
-			timer.Reset(time.Duration(max(next-c.clock.read(), int64(time.Millisecond))))
+			timer.Reset(c.cache.vigil(time.Duration(max(next-c.clock.read(), int64(time.Millisecond)))))
 		} else {
 			timer.Stop()
 		}
@@ -103,11 +106,14 @@ func (c *Client) take(now int64) map[*lane][]provider.Ref {
 		}
 		heap.Pop(&cache.due)
 		l := c.lanes[e.key.Scheme]
-		last := cache.times.deadline(e, e.err)
+		last, watched := cache.times.deadline(e, e.err), cache.watched(e.key)
+		if watched && now >= last {
+			cache.empty(e)
+		}
 		switch retry := l.trouble.retry.Load(); {
-		case now >= last:
+		case now >= last && !watched:
 			cache.lru.Remove(e.key) // nobody used it, or nothing could bring it again
-		case e.lease.used.Load() == 0:
+		case e.lease.used.Load() == 0 && !watched:
 			later[e] = last // it expires, unless a read renews it
 		case now < retry:
 			later[e] = retry
@@ -123,6 +129,18 @@ func (c *Client) take(now int64) map[*lane][]provider.Ref {
 		cache.plan(e, next)
 	}
 	return due
+}
+
+// vigil shortens a sleep of the refresher's while handles hold something: timers
+// stand still while a virtual machine is suspended, and nobody reads the time
+// when a handle is read.
+func (c *cache) vigil(sleep time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.held) > 0 {
+		return min(sleep, longestNap)
+	}
+	return sleep
 }
 
 // nextDue returns when the refresher has to look again.

@@ -65,7 +65,7 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 	key := ref.Base()
 	r := c.rejections.get(key)
 	r.refuse(used.Version(), c.clock.read())
-	if held := c.cache.held(key); held != (Value{}) && held.Version().ID != used.Version().ID && !r.refused(held.Version(), c.clock.read()) {
+	if held := c.cache.has(key); held != (Value{}) && held.Version().ID != used.Version().ID && !r.refused(held.Version(), c.clock.read()) {
 		return view(held, ref)
 	}
 	candidates := []provider.Ref{key}

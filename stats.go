@@ -72,8 +72,8 @@ func (c *Client) Stats() Stats {
 	}
 	c.cache.mu.Lock()
 	defer c.cache.mu.Unlock()
-	s.Evictions, s.Entries = c.cache.evictions, c.cache.lru.Len()
-	for _, e := range c.cache.lru.Values() {
+	s.Evictions, s.Entries = c.cache.evictions, c.cache.lru.Len()+len(c.cache.held)
+	for _, e := range c.cache.entries() {
 		if e.err != nil {
 			s.Stale = append(s.Stale, Staleness{e.key.String(), e.since, e.err})
 		}

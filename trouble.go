@@ -80,9 +80,13 @@ func (t times) deadline(e *entry, err error) int64 {
 func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provider.Value, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, known := c.lru.Peek(key)
-	if known {
+	if e := c.find(key); e != nil {
 		deadline := c.times.deadline(e, err)
+		watched := c.watched(key)
+		if now >= deadline && watched {
+			c.empty(e)
+			deadline = never
+		}
 		if now < deadline {
 			if first = e.err == nil; first {
 				e.since = time.Now()
@@ -92,15 +96,19 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provide
 			if retry == 0 {
 				retry = now + int64(schedule.Backoff(e.failures, c.times.ttl))
 			}
-			c.plan(e, min(retry, deadline))
-			return e.value, first
+			if !watched {
+				retry = min(retry, deadline)
+			}
+			c.plan(e, retry)
+			v = e.value
+		} else {
+			c.lru.Remove(key)
 		}
-		c.lru.Remove(key)
 	}
-	if refusal(err) && c.times.negative > 0 {
+	if v == (provider.Value{}) && refusal(err) && c.times.negative > 0 {
 		c.absent.Add(key, absence{err, now + int64(c.times.negative)})
 	}
-	return provider.Value{}, false
+	return v, first
 }
 
 // look returns what the cache has for a key: a value to serve, or the error
@@ -109,8 +117,8 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provide
 func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value, isStale, due bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.lru.Peek(key)
-	if !ok {
+	e := c.find(key)
+	if !e.full() {
 		if a, ok := c.absent.Peek(key); ok && now < a.until {
 			return v, false, false, a.err
 		}
