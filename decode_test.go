@@ -7,8 +7,12 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsssm "github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/c0629bfc/secrets"
@@ -219,6 +223,39 @@ func TestJSONErrorsShowNothingOfTheValue(t *testing.T) {
 	}
 	_, err := secrets.JSON[chan int](holding(t, provider.SecretString, "1"))
 	undecodable(t, err, "chan int")
+}
+
+func TestDecodersOverBothStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t)
+		server.SetSecret("prod/db", `{"engine":"mysql","host":"h","username":"u","password":"p","hosts":["a","b"],"ttl":"90s","ssl":true}`)
+		server.SetSecretBinary("prod/limits", []byte(`{"user":"u","limit":3}`))
+		_, err := awsssm.NewFromConfig(server.Config()).PutParameter(t.Context(), &awsssm.PutParameterInput{
+			Name: aws.String("/prod/hosts"), Type: types.ParameterTypeStringList, Value: aws.String("a,b")})
+		require.NoError(t, err)
+
+		db, err := secrets.JSON[secrets.DBSecret](get(t, c, "sm://prod/db"))
+		require.NoError(t, err)
+		require.Equal(t, "h:3306", db.Addr())
+		limits, err := secrets.JSON[config](get(t, c, "sm://prod/limits"))
+		require.NoError(t, err)
+		require.Equal(t, config{User: "u", Limit: 3}, limits)
+		_, err = secrets.Text(get(t, c, "sm://prod/limits"))
+		require.ErrorIs(t, err, provider.ErrNotText)
+		for _, ref := range []string{"sm://prod/db#hosts", "ssm:///prod/hosts"} {
+			hosts, err := secrets.List(get(t, c, ref))
+			require.NoError(t, err)
+			require.Equal(t, []string{"a", "b"}, hosts)
+		}
+		ttl, err := secrets.Duration(get(t, c, "sm://prod/db#ttl"))
+		require.NoError(t, err)
+		require.Equal(t, 90*time.Second, ttl)
+		ssl, err := secrets.Bool(get(t, c, "sm://prod/db#ssl"))
+		require.NoError(t, err)
+		require.True(t, ssl)
+		_, err = secrets.Int(get(t, c, "sm://prod/db#password"))
+		require.EqualError(t, err, "sm://prod/db#password: value cannot be decoded (want a whole number, such as 42)")
+	})
 }
 
 // Every decoder bears every content, says nothing of it in its error, and is of

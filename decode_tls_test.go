@@ -89,6 +89,7 @@ func TestKeyPair(t *testing.T) {
 		"object, tls.crt":    {object(t, map[string]any{"tls.crt": leaf.pem, "tls.key": sec1}), 1},
 		"object, cert, key":  {" " + object(t, map[string]any{"cert": strings.TrimSpace(leaf.pem), "key": leaf.pkcs, "chain": root.pem}) + "\n", 2},
 		"object, ACM":        {object(t, map[string]any{"Certificate": leaf.pem, "CertificateChain": root.pem, "PrivateKey": leaf.pkcs}), 2},
+		"object, a null":     {object(t, map[string]any{"cert": leaf.pem, "certificate": nil, "key": leaf.pkcs}), 1},
 	} {
 		for _, typ := range []provider.Type{provider.SecretString, provider.SecretBinary} {
 			pair, err := secrets.KeyPair(holding(t, typ, test.content))
