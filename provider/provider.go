@@ -54,7 +54,13 @@ type Result struct {
 type Refetcher interface {
 	// Refetch is Fetch for refs of which the caller knows a version. Where that
 	// is still what the ref names, the provider may say Unchanged instead of
-	// reading the value; a zero Version always means to read.
+	// reading the value; a zero Version always means to read. Two versions with
+	// one ID and different dates are not the same: a value that was deleted and
+	// made again may count its versions anew.
+	//
+	// A provider may compare by what lags a little behind the store, if its
+	// documentation says so. What it sees to differ from what the caller knows
+	// it reads, rather than to decide which is the newer.
 	Refetch(ctx context.Context, known ...Known) []Result
 }
 
@@ -75,7 +81,7 @@ type Prober interface {
 // ProbeResult is what a store tells of a value without the value. A time that
 // the store does not know or does not tell is zero.
 type ProbeResult struct {
-	Version      Version
+	Version      Version   // with its labels
 	LastChanged  time.Time // when the value or its metadata last changed
 	NextRotation time.Time // when the store means to rotate the value
 	Expires      time.Time // when the store will delete the value by a policy

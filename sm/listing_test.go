@@ -132,13 +132,22 @@ func TestAListingThatTakesMoreCallsThanReading(t *testing.T) {
 	})
 }
 
-// TestAListingEndsWhereAllIsFound asks for the newest.
+// TestAListingEndsWhereAllIsFound asks for the newest, which come first.
 func TestAListingEndsWhereAllIsFound(t *testing.T) {
 	r := newRefresher(t, sm.WithListing())
 	known := r.read(t, r.fill(t, 1000)...)
-	outcomes, calls := r.refetch(t, known[980:]...)
-	require.Equal(t, same(20), outcomes)
+	outcomes, calls := r.refetch(t, known[920:]...)
+	require.Equal(t, same(80), outcomes)
 	require.Equal(t, map[string]int{"ListSecrets": 1}, calls)
+
+	// That it ended early does not make it look short.
+	_, calls = r.refetch(t, known...)
+	require.Equal(t, map[string]int{"ListSecrets": 10}, calls)
+	_, calls = r.refetch(t, known[700:]...)
+	require.Equal(t, map[string]int{"ListSecrets": 3}, calls)
+	_, calls = r.refetch(t, known[:80]...)
+	require.Equal(t, map[string]int{"BatchGetSecretValue": 4}, calls)
+	require.Zero(t, r.lines(), "%s", &r.log)
 }
 
 func TestAListingThatAWSRefuses(t *testing.T) {

@@ -181,6 +181,17 @@ func TestNamesARNsAndRegionsAreCompared(t *testing.T) {
 	})
 }
 
+// TestAnotherAccountIsNotLookedForInAListing: that would go on to its end.
+func TestAnotherAccountIsNotLookedForInAListing(t *testing.T) {
+	r := newRefresher(t, sm.WithListing())
+	refs := r.fill(t, 300)
+	theirs := readtest.Ref(t, r.elsewhere(t, "", "222222222222", "shared", "theirs"))
+	r.store.Fetch(t.Context(), refs[0]) // tells our own account
+	outcomes, calls := r.refetch(t, r.read(t, append(refs[220:], theirs)...)...)
+	require.Equal(t, append(same(80), "theirs"), outcomes)
+	require.Equal(t, map[string]int{"ListSecrets": 1, "GetSecretValue": 1}, calls)
+}
+
 func TestWhatIsGoneIsNoticed(t *testing.T) {
 	comparing(t, func(t *testing.T, r *refresher) {
 		known := r.read(t, r.fill(t, 4)...)

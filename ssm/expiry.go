@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	historyOp = "GetParameterHistory"
 	// historySize is the largest page of GetParameterHistory (API
 	// GetParameterHistory, MaxResults).
 	historySize = 50

@@ -29,6 +29,7 @@ type entry struct {
 	content string
 	typ     provider.Type
 	created time.Time
+	token   string // of the Put that wrote it
 }
 
 func newMemory() *memory { return &memory{values: make(map[string][]entry)} }
@@ -54,6 +55,7 @@ func (m *memory) harness() providertest.Harness {
 			m.put(name, entry{content: text, typ: provider.SecretString})
 		},
 		MissingVersion: "999",
+		CompareAndSwap: true,
 		Block: func(t testing.TB) <-chan struct{} {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -48,6 +48,14 @@ type Harness struct {
 	// which may come to have the version ID of the old one.
 	Recreate func(t testing.TB, name, text string)
 
+	// Purge removes for good what a Writer under test made, and says nothing
+	// where there is nothing. Where it is nil, the Writer's own Delete is used.
+	Purge func(t testing.TB, name string)
+
+	// CompareAndSwap: of several Puts at once on one condition, one wins, as a
+	// store can promise that compares and writes in one step.
+	CompareAndSwap bool
+
 	// Name makes of one of the suite's names, such as "run-x7/app/url", one
 	// that is legal in the store. Below a slash it must keep what is below a
 	// slash. Where it is nil, names are used as they are.
@@ -90,6 +98,7 @@ func Run(t *testing.T, h Harness) {
 		{"Refetch", s.refetch},
 		{"Probe", s.probe},
 		{"List", s.list},
+		{"Write", s.write},
 	}
 	for _, test := range tests {
 		t.Run(test.name, test.test)

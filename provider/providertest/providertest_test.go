@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -43,6 +44,8 @@ type broken struct {
 	refetch func(m *memory, ctx context.Context, known []provider.Known) []provider.Result
 	probe   func(m *memory, ctx context.Context, refs []provider.Ref) []provider.ProbeResult
 	list    func(m *memory, ctx context.Context, prefix provider.Ref) iter.Seq2[provider.Value, error]
+	put     func(m *memory, ctx context.Context, v provider.Value, cond provider.Condition) (provider.Version, error)
+	remove  func(m *memory, ctx context.Context, ref provider.Ref) error
 }
 
 func (b broken) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
@@ -71,6 +74,20 @@ func (b broken) List(ctx context.Context, prefix provider.Ref) iter.Seq2[provide
 		return b.list(b.memory, ctx, prefix)
 	}
 	return b.memory.List(ctx, prefix)
+}
+
+func (b broken) Put(ctx context.Context, v provider.Value, cond provider.Condition) (provider.Version, error) {
+	if b.put != nil {
+		return b.put(b.memory, ctx, v, cond)
+	}
+	return b.memory.Put(ctx, v, cond)
+}
+
+func (b broken) Delete(ctx context.Context, ref provider.Ref) error {
+	if b.remove != nil {
+		return b.remove(b.memory, ctx, ref)
+	}
+	return b.memory.Delete(ctx, ref)
 }
 
 // each changes the outcome of single refs.
@@ -377,6 +394,8 @@ var faults = map[string]struct {
 		}
 	}}},
 }
+
+func init() { maps.Copy(faults, writeFaults) }
 
 // faultVar tells the test binary, run as a child, which broken provider to hand
 // to the suite.
