@@ -107,7 +107,9 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 		if d != wantRenewal {
 			f.awaited.Store(true)
 		}
-		f.news = f.news || d.news()
+		if !f.left {
+			f.news = f.news || d.news()
+		}
 		flights[i] = f
 	}
 	switch {

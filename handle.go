@@ -62,6 +62,12 @@ type follower[T any] struct {
 // that panics has failed. After Bind nothing fails: a version that cannot be
 // decoded, or a store that cannot be reached, leaves the handle as it is.
 func Bind[T any](ctx context.Context, c *Client, ref string, decode func(Value) (T, error)) (*Handle[T], error) {
+	return bindOr(ctx, c, ref, decode, nil)
+}
+
+// bindOr is Bind, but a value that is missing is not an error if there is a
+// fallback to hold until there is one.
+func bindOr[T any](ctx context.Context, c *Client, ref string, decode func(Value) (T, error), fallback *T) (*Handle[T], error) {
 	r, _, err := c.parse(ref)
 	if err != nil {
 		return nil, err
@@ -78,13 +84,17 @@ func Bind[T any](ctx context.Context, c *Client, ref string, decode func(Value) 
 		}
 	}()
 	v, err := c.Get(ctx, ref)
+	switch {
+	case err == nil:
+		err = f.first(ctx, v)
+	case fallback != nil && missing(err):
+		f.current.CompareAndSwap(nil, &snapshot[T]{value: *fallback, changed: make(chan struct{})})
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	c.cache.ensure(f.watcher.key)
-	if err := f.first(ctx, v); err != nil {
-		return nil, err
-	}
 	h := &Handle[T]{&f.current, f}
 	bound = true
 	runtime.AddCleanup(h, (*follower[T]).release, f)

@@ -35,6 +35,7 @@ type options struct {
 	rates        map[string]rateLimit
 
 	rejectInterval time.Duration
+	vars           map[string]string
 	logger         *slog.Logger
 	observer       Observer
 }
@@ -123,6 +124,18 @@ func WithRejectInterval(d time.Duration) Option {
 	return func(o *options) { o.rejectInterval = d }
 }
 
+// WithVar gives a name a value in the refs of [Client.Load]: with
+// WithVar("env", "prod") the tag "sm://${env}/db" names "sm://prod/db". The value
+// may have letters, digits and the characters /_.-
+func WithVar(name, value string) Option {
+	return func(o *options) {
+		if o.vars == nil {
+			o.vars = make(map[string]string)
+		}
+		o.vars[name] = value
+	}
+}
+
 // WithLogger sets where the client logs; the default is what [slog.Default]
 // returns at the time. It logs when a store gets into trouble (Warn) and when
 // it is well again (Info), and when a store that is well refuses to give a value
@@ -176,6 +189,11 @@ func (o *options) check() error {
 	}
 	if o.fetchTimeout <= 0 {
 		fail("WithFetchTimeout(%v): want more than 0", o.fetchTimeout)
+	}
+	for name, value := range o.vars {
+		if !plain(name) || !plain(value) {
+			fail("WithVar(%q, %q): want letters, digits and /_.- only, and not nothing", name, value)
+		}
 	}
 	if o.rejectInterval <= 0 {
 		fail("WithRejectInterval(%v): want more than 0", o.rejectInterval)

@@ -35,7 +35,6 @@ func TestWhatIsUsedIsRefreshedAhead(t *testing.T) {
 		c := open(t, secrets.WithProvider(s), secrets.WithTTL(5*time.Minute))
 		get(t, c, "mem://idle")
 		first := get(t, c, "mem://db")
-		changed := time.Now()
 		for range 3600 {
 			time.Sleep(time.Second)
 			at := time.Now()
@@ -49,7 +48,7 @@ func TestWhatIsUsedIsRefreshedAhead(t *testing.T) {
 		require.EqualValues(t, s.calls.Load()-2, c.Stats().Unchanged)
 
 		s.set("db", "2")
-		changed = time.Now()
+		changed := time.Now()
 		for get(t, c, "mem://db").Text() != "2" {
 			time.Sleep(time.Second)
 		}

@@ -26,6 +26,7 @@ type Client struct {
 	clock      *clock
 	lanes      map[string]*lane
 	rejections *rejections
+	vars       map[string]string
 	logger     *slog.Logger
 	observer   Observer
 	stats      counters
@@ -53,7 +54,7 @@ func New(opts ...Option) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{fetchTimeout: o.fetchTimeout, rejectInterval: o.rejectInterval, rejections: newRejections(o.maxEntries), logger: o.logger, observer: o.observer,
+	c := &Client{fetchTimeout: o.fetchTimeout, rejectInterval: o.rejectInterval, rejections: newRejections(o.maxEntries), vars: o.vars, logger: o.logger, observer: o.observer,
 		lanes: make(map[string]*lane), wake: make(chan struct{}, 1)}
 	var err error
 	if c.cache, err = newCache(o.times, o.maxEntries); err != nil {
@@ -126,7 +127,14 @@ func (c *Client) Text(ctx context.Context, ref string) (string, error) {
 // none. When ctx ends, what has not arrived by then fails with ctx.Err().
 func (c *Client) GetAll(ctx context.Context, refs ...string) (map[string]Value, error) {
 	values := make(map[string]Value, len(refs))
-	errs := c.readAll(ctx, refs, wantValue, func(ref string, v Value) { values[ref] = v })
+	var errs []error
+	c.readAll(ctx, refs, wantValue, func(ref string, v Value, err error) {
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			values[ref] = v
+		}
+	})
 	return values, errors.Join(errs...)
 }
 
@@ -144,7 +152,9 @@ func (c *Client) Refresh(ctx context.Context, refs ...string) error {
 			refs = append(refs, key.String())
 		}
 	}
-	return errors.Join(c.readAll(ctx, refs, wantNews, func(string, Value) {})...)
+	var errs []error
+	c.readAll(ctx, refs, wantNews, func(_ string, _ Value, err error) { errs = append(errs, err) })
+	return errors.Join(errs...)
 }
 
 // Invalidate forgets what is cached for the refs, with no refs everything: the
@@ -320,8 +330,9 @@ func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight
 }
 
 // readAll reads many refs together: those that are cached at once, unless news
-// are wanted, the others in one flight each that leave together.
-func (c *Client) readAll(ctx context.Context, refs []string, d demand, found func(string, Value)) (errs []error) {
+// are wanted, the others in one flight each that leave together. It gives the
+// outcome of each.
+func (c *Client) readAll(ctx context.Context, refs []string, d demand, give func(ref string, v Value, err error)) {
 	type wanted struct {
 		s string
 		r provider.Ref
@@ -333,25 +344,22 @@ func (c *Client) readAll(ctx context.Context, refs []string, d demand, found fun
 		if slot := c.cache.table.find(s); slot != nil && (d == wantValue || slot.value.Ref().Pinned()) {
 			if now, expires := c.clock.now(), slot.lease.expires.Load(); now < expires {
 				c.hit(ctx, slot, now, expires)
-				found(s, slot.value)
+				give(s, slot.value, nil)
 				continue
 			}
 		}
 		if c.ctx.Err() != nil {
-			errs = append(errs, named(s, ErrClosed))
+			give(s, Value{}, named(s, ErrClosed))
 			continue
 		}
 		r, l, err := c.parse(s)
 		if err != nil {
-			errs = append(errs, err)
+			give(s, Value{}, err)
 			continue
 		}
 		if d == wantValue || r.Pinned() {
-			if v, ok, err := c.cached(ctx, s, r, l); err != nil {
-				errs = append(errs, err)
-				continue
-			} else if ok {
-				found(s, v)
+			if v, ok, err := c.cached(ctx, s, r, l); ok {
+				give(s, v, err)
 				continue
 			}
 		}
@@ -372,18 +380,13 @@ func (c *Client) readAll(ctx context.Context, refs []string, d demand, found fun
 		}
 	}
 	for _, w := range wants {
+		var v Value
 		err := ctx.Err()
 		if w.f != nil {
-			var v Value
-			if v, err = c.arrive(ctx, w.s, w.r, w.f, d); err == nil {
-				found(w.s, v)
-			}
+			v, err = c.arrive(ctx, w.s, w.r, w.f, d)
 		}
-		if err != nil {
-			errs = append(errs, named(w.s, err))
-		}
+		give(w.s, v, named(w.s, err))
 	}
-	return errs
 }
 
 // named makes sure that an error names the ref as the caller wrote it.
