@@ -13,12 +13,13 @@ func (s *Server) Now() time.Time {
 }
 
 // Advance moves the server's clock by d. Deletions scheduled in the skipped
-// time take place; injected delays under way are not shortened, for they are
+// time take place, and rotations that became due begin; injected delays under way are not shortened, for they are
 // measured by real time (or a synctest bubble's).
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.offset += d
+	s.arm()
 }
 
 // now is Now for callers that hold s.mu.

@@ -88,6 +88,9 @@ func (s *Server) run(c *call, p parsedRequest) ([]byte, *Error) {
 	c.time = s.now()
 	c.store = s.at(c.place)
 	out, err := p.run(c)
+	if len(s.scheduled) > 0 {
+		s.arm() // the operation may have changed what is due
+	}
 	if err != nil {
 		return nil, asError(err)
 	}
@@ -227,6 +230,7 @@ func operation[In any](run func(*call, *In) (any, error)) func([]byte) (parsedRe
 // operations maps the X-Amz-Target to the decoder of its operation.
 var operations = map[string]func([]byte) (parsedRequest, error){
 	"secretsmanager.BatchGetSecretValue":          operation(batchGetSecretValue),
+	"secretsmanager.CancelRotateSecret":           operation(cancelRotateSecret),
 	"secretsmanager.CreateSecret":                 operation(createSecret),
 	"secretsmanager.DeleteResourcePolicy":         operation(deleteSecretPolicy),
 	"secretsmanager.DeleteSecret":                 operation(deleteSecret),
@@ -241,6 +245,7 @@ var operations = map[string]func([]byte) (parsedRequest, error){
 	"secretsmanager.RemoveRegionsFromReplication": operation(removeRegionsFromReplication),
 	"secretsmanager.ReplicateSecretToRegions":     operation(replicateSecretToRegions),
 	"secretsmanager.RestoreSecret":                operation(restoreSecret),
+	"secretsmanager.RotateSecret":                 operation(rotateSecret),
 	"secretsmanager.StopReplicationToReplica":     operation(stopReplicationToReplica),
 	"secretsmanager.TagResource":                  operation(tagSecret),
 	"secretsmanager.UntagResource":                operation(untagSecret),

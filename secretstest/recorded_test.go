@@ -24,10 +24,7 @@ import (
 
 // notReplayed lists the recorded scenarios whose calls cannot be rebuilt from
 // the names of scenario and steps, and why.
-var notReplayed = map[string]string{
-	"rotate_secret_with_lambda_success[True]":     "RotateSecret is not served yet",
-	"first_rotate_secret_with_missing_lambda_arn": "RotateSecret is not served yet",
-}
+var notReplayed = map[string]string{}
 
 // TestRecordedAnswers makes the calls of each scenario in testdata through the
 // real SDK and holds the server's answers against those that AWS gave: members

@@ -1,6 +1,7 @@
 package secretstest_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/stretchr/testify/require"
+
+	"github.com/c0629bfc/secrets/secretstest"
 )
 
 // scenarios makes the calls of each recorded scenario. Where a name is part of
@@ -190,6 +193,28 @@ var scenarios = map[string]func(*replay){
 		require.NoError(r, resp.Body.Close())
 		r.step("no-client-request-exc", resp, nil)
 	},
+	// The recorded function took AWSPENDING away at its end.
+	"rotate_secret_with_lambda_success[True]": func(r *replay) {
+		out, err := r.sm.CreateSecret(r.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("rotated"), SecretString: aws.String("v"), Description: aws.String("testing rotation of secrets")})
+		require.NoError(r, err)
+		r.bound["<version_uuid:1>"] = aws.ToString(out.VersionId)
+		r.srv.HandleRotation(rotator, r.rotate)
+		rotated, err := r.sm.RotateSecret(r.Context(), &secretsmanager.RotateSecretInput{
+			SecretId: out.Name, RotationLambdaARN: aws.String(rotator), RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(1)}, RotateImmediately: aws.Bool(true),
+		})
+		r.step("rotate_secret_immediately", rotated, err)
+		require.NoError(r, r.srv.WaitRotations(r.Context()))
+		step := r.named("rotated")
+		step.describe("describe_secret_rotated")
+		step.list("list_secret_versions_rotated_1")
+		require.NotEqual(r, r.bound["<version_uuid:1>"], r.bound["<version_uuid:2>"])
+	},
+	"first_rotate_secret_with_missing_lambda_arn": func(r *replay) {
+		step := r.create("create_secret", "v")
+		out, err := r.sm.RotateSecret(r.Context(), &secretsmanager.RotateSecretInput{SecretId: step.id, RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(1)}})
+		r.step("rotate_secret_no_arn_exc", out, err)
+		step.describe("describe_secret")
+	},
 	"tag_untag_resource_on_deleted_secret": func(r *replay) {
 		step := r.create("create_secret", "v")
 		step.delete("delete_secret")
@@ -241,6 +266,27 @@ func createAndUpdate(name string) func(*replay) {
 		step.update("update_secret_res_1", "other", "")
 		step.delete("delete_secret_res_1")
 	}
+}
+
+// rotate is the recorded rotation function: it reads the current value and not
+// the new one.
+func (r *replay) rotate(ctx context.Context, event secretstest.RotationEvent) error {
+	sm := secretsmanager.NewFromConfig(r.srv.Config())
+	switch event.Step {
+	case "createSecret":
+		if _, err := sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &event.SecretId}); err != nil {
+			return err
+		}
+		_, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &event.SecretId, ClientRequestToken: &event.ClientRequestToken, SecretString: aws.String("w"), VersionStages: []string{"AWSPENDING"}})
+		return err
+	case "finishSecret":
+		if err := finish(ctx, sm, event); err != nil {
+			return err
+		}
+		_, err := sm.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{SecretId: &event.SecretId, VersionStage: aws.String("AWSPENDING"), RemoveFromVersionId: &event.ClientRequestToken})
+		return err
+	}
+	return nil
 }
 
 // A named replay makes the steps on one secret.

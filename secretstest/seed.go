@@ -25,8 +25,8 @@ func (s *Server) SetSecretBinary(name string, data []byte) (versionID string) {
 
 // SetManagedSecret is [Server.SetSecret] for a secret that another service of
 // AWS owns, such as "rds": its OwningService is set. Callers of the API cannot
-// change its value or delete it; they can read it, tag it and give it a
-// resource policy.
+// change its value or delete it; they can rotate it, by the
+// function that [Server.HandleRotation] has under the service's name.
 func (s *Server) SetManagedSecret(service, name, text string) (versionID string) {
 	id := s.setSecret(name, secretValue{text: &text})
 	s.mu.Lock()

@@ -32,8 +32,10 @@ type Server struct {
 	http      *http.Server
 	transport *http.Transport
 	closing   chan struct{}
+	ctx       context.Context // of rotation functions
+	stop      context.CancelFunc
 	closeOnce sync.Once
-	running   sync.WaitGroup // the accept loop and each connection
+	running   sync.WaitGroup // the accept loop, each connection and each rotation
 
 	calls  callLog
 	faults faultSet
@@ -42,6 +44,14 @@ type Server struct {
 	offset time.Duration
 	stores map[place]*store
 	public map[string]*parameter
+	closed bool
+
+	functions    map[string]func(context.Context, RotationEvent) error
+	scheduled    map[*secret]struct{} // secrets that have a rotation
+	timer        *time.Timer          // of the next scheduled rotation or retry
+	rotating     int                  // functions that run
+	idle         chan struct{}        // closed when rotating becomes zero
+	rotationErrs []error
 }
 
 // NewServer starts a server that is closed when the test and its subtests have
@@ -67,6 +77,9 @@ func Start(opts ...Option) (*Server, error) {
 		stores:  make(map[place]*store),
 		public:  make(map[string]*parameter),
 
+		functions: make(map[string]func(context.Context, RotationEvent) error),
+		scheduled: make(map[*secret]struct{}),
+
 		maxParameters: map[string]int{tierStandard: 10_000, tierAdvanced: 100_000},
 	}
 	for _, opt := range opts {
@@ -82,12 +95,14 @@ func Start(opts ...Option) (*Server, error) {
 	case s.maxParameters[tierStandard] < 0 || s.maxParameters[tierAdvanced] < 0:
 		return nil, errors.New("secretstest: negative limit of parameters")
 	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.faults.random = rand.New(rand.NewPCG(s.seed, 0))
 	s.calls.byOperation = make(map[string]int)
 	s.seedPublicParameters()
 
 	listener, err := s.listen()
 	if err != nil {
+		s.stop()
 		return nil, fmt.Errorf("secretstest: %w", err)
 	}
 	s.http = &http.Server{
@@ -129,11 +144,16 @@ func (s *Server) trackConn(_ net.Conn, state http.ConnState) {
 }
 
 // Close stops the server: requests under way are dropped, injected delays end,
-// and the idle connections of the HTTP client that [Server.Config] hands out
-// are closed. It returns when the server's goroutines have ended. Closing
-// again does nothing.
+// the context of rotation functions too, and the idle connections of the HTTP
+// client that [Server.Config] hands out are closed. It returns when the
+// server's goroutines have ended. Closing again does nothing.
 func (s *Server) Close() {
 	s.closeOnce.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.arm()
+		s.mu.Unlock()
+		s.stop()
 		close(s.closing)
 		_ = s.http.Close()
 		s.transport.CloseIdleConnections()

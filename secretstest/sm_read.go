@@ -64,17 +64,21 @@ func (sec *secret) selectVersion(versionID, stage string) (*secretVersion, error
 			return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", versionID)
 		case stage != "" && !slices.Contains(v.stages, stage):
 			return nil, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+		case v.value.given():
+			return v, nil
+		case stage == "":
+			return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", versionID)
 		}
-		return v, nil
 	}
 	if stage == "" {
 		stage = stageCurrent
 	}
-	v := sec.labelled(stage)
-	if v == nil {
-		return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
+	if v := sec.labelled(stage); v != nil && v.value.given() {
+		return v, nil
 	}
-	return v, nil
+	// DescribeSecret: "During rotation, Secrets Manager creates an AWSPENDING
+	// version ID before creating the new secret version."
+	return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
 }
 
 // maxBatch is the cap of BatchGetSecretValue.
@@ -180,6 +184,7 @@ func (c *call) batchValue(item batchItem) (*secretValueOutput, error) {
 // A secretOutput describes a secret: the answer of DescribeSecret and, with
 // the versions under another name, an entry of ListSecrets.
 type secretOutput struct {
+	rotationOutput
 	ARN                    string
 	CreatedDate            epoch
 	DeletedDate            epoch  `json:",omitzero"`
@@ -199,6 +204,7 @@ type secretOutput struct {
 
 func (sec *secret) output() *secretOutput {
 	out := &secretOutput{
+		rotationOutput:  sec.rotation.output(),
 		ARN:             sec.arn,
 		CreatedDate:     epoch{sec.created},
 		Description:     sec.description,

@@ -36,6 +36,7 @@ type secret struct {
 	created  time.Time
 	accessed time.Time  // zero: never
 	deleted  time.Time  // when the recovery window ends; zero: not scheduled
+	rotation *rotation  // nil: never configured
 	primary  *secret    // of a replica
 	replicas []*replica // of a primary, in order of region
 }
@@ -56,9 +57,9 @@ type sharedSecret struct {
 
 type secretVersion struct {
 	id       string
-	value    secretValue
-	kmsKeyID string   // that it is encrypted with; empty: aws/secretsmanager
-	stages   []string // sorted; empty: deprecated
+	value    secretValue // none yet in a rotation that has just begun
+	kmsKeyID string      // that it is encrypted with; empty: aws/secretsmanager
+	stages   []string    // sorted; empty: deprecated
 	created  time.Time
 	accessed time.Time // zero: never
 }
@@ -140,6 +141,15 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 		if v.value.equal(value) {
 			return v, nil
 		}
+		if !v.value.given() {
+			v.value = value // of a rotation, which made the version
+			for _, stage := range stages {
+				sec.label(v, stage)
+			}
+			sec.changed = now
+			sec.wrote(v, now)
+			return v, nil
+		}
 		return nil, fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", id, sec.arn)
 	}
 	if err := sec.makeRoom(now); err != nil {
@@ -154,6 +164,7 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 		sec.label(v, stage)
 	}
 	sec.changed = now
+	sec.wrote(v, now)
 	return v, nil
 }
 
@@ -293,11 +304,14 @@ func (c *call) primarySecret(id string) (*secret, error) {
 }
 
 // valueSecret finds a secret whose value or labels are to change: one that no
-// other service manages.
-func (c *call) valueSecret(id string) (*secret, error) {
+// other service manages, unless that service is rotating it and the version is
+// the new one.
+func (c *call) valueSecret(id, version string) (*secret, error) {
 	sec, err := c.primarySecret(id)
 	if err == nil && sec.owner != "" {
-		return nil, errManaged
+		if rot := sec.rotation; rot == nil || rot.run == nil || !rot.run.running || rot.run.token != version {
+			return nil, errManaged
+		}
 	}
 	return sec, err
 }

@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -150,7 +151,7 @@ func putSecretValue(c *call, in *putSecretValueInput) (any, error) {
 			return nil, err
 		}
 	}
-	sec, err := c.valueSecret(in.SecretId)
+	sec, err := c.valueSecret(in.SecretId, *in.ClientRequestToken)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	if err := checkSecretSettings(key, kind); err != nil {
 		return nil, err
 	}
-	sec, err := c.valueSecret(in.SecretId)
+	sec, err := c.valueSecret(in.SecretId, *in.ClientRequestToken)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +244,7 @@ func updateSecretVersionStage(c *call, in *updateSecretVersionStageInput) (any, 
 	if err := checkLength("versionStage", len(in.VersionStage), 1, maxStageName); err != nil {
 		return nil, err
 	}
-	sec, err := c.valueSecret(in.SecretId)
+	sec, err := c.valueSecret(in.SecretId, cmp.Or(in.MoveToVersionId, in.RemoveFromVersionId))
 	if err != nil {
 		return nil, err
 	}

@@ -58,12 +58,9 @@ type descriptions struct {
 }
 
 // dates returns what is to be described so that it is known when the items
-// change: nothing, if the store was not told to describe.
+// change.
 func (s *Store) dates(items []*item) *descriptions {
 	d := &descriptions{store: s, secrets: make(map[key]*description)}
-	if !s.describing {
-		return d
-	}
 	for _, it := range items {
 		k := it.whole()
 		if it.seen || it.pinned != "" && it.known.ID == "" || s.noDescribe.On(k) {

@@ -89,3 +89,15 @@ func TestThrottledDescriptionsDoNotHoldUpReading(t *testing.T) {
 		require.Zero(t, r.lines())
 	})
 }
+
+func TestAListingOfValuesDescribesNothing(t *testing.T) {
+	r := newRefresher(t, sm.WithDescribe())
+	r.fill(t, 30)
+	n := 0
+	for _, err := range r.store.List(t.Context(), provider.Ref{Scheme: "sm"}) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 30, n)
+	require.Equal(t, map[string]int{"ListSecrets": 1, "BatchGetSecretValue": 2}, r.CallsByOperation())
+}

@@ -20,18 +20,19 @@ const batchSize = 20
 // Fetch implements [provider.Provider]. Refs that mean the same are asked for
 // once.
 func (s *Store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
-	return s.fetch(ctx, refs, nil)
+	return s.fetch(ctx, refs, nil, s.describing)
 }
 
 // Refetch implements [provider.Refetcher]. By default it is [Store.Fetch];
 // [WithListing] and [WithDescribe] compare versions first.
 func (s *Store) Refetch(ctx context.Context, known ...provider.Known) []provider.Result {
 	refs, versions := awsread.Split(known)
-	return s.fetch(ctx, refs, versions)
+	return s.fetch(ctx, refs, versions, s.describing)
 }
 
-// fetch reads the refs, of which the caller knows these versions, or none.
-func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider.Version) []provider.Result {
+// fetch reads the refs, of which the caller knows these versions, or none. It may
+// describe their secrets to learn when they are to be rotated.
+func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider.Version, describe bool) []provider.Result {
 	results := make([]provider.Result, len(refs))
 	items, of := s.gather(refs, func(i int, err error) { results[i].Err = err })
 	for i, v := range awsread.Agree(len(items), of, known) {
@@ -40,10 +41,16 @@ func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider
 	switch {
 	case s.listing != nil:
 		s.compareListed(ctx, items)
-	case s.describing:
+	case describe:
 		s.compareDescribed(ctx, items)
 	}
-	s.read(ctx, items)
+	if describe {
+		d := s.dates(items)
+		s.read(ctx, items, d.jobs(ctx)...)
+		d.settle()
+	} else {
+		s.read(ctx, items)
+	}
 	for i, ref := range refs {
 		if of[i] < 0 {
 			continue
@@ -96,8 +103,8 @@ func (s *Store) gather(refs []provider.Ref, fail func(i int, err error)) (items 
 }
 
 // read settles every item that is open: first all batches and what no batch can
-// carry, then what the batches left over.
-func (s *Store) read(ctx context.Context, items []*item) {
+// carry, with what else is to be done, then what the batches left over.
+func (s *Store) read(ctx context.Context, items []*item, also ...func()) {
 	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.done })
 	batches, singles := s.plan(items)
 	var mu sync.Mutex
@@ -111,9 +118,7 @@ func (s *Store) read(ctx context.Context, items []*item) {
 			left = append(left, rest...)
 		})
 	}
-	dates := s.dates(items)
-	s.limit.Run(ctx, slices.Concat(jobs, s.singly(ctx, singles), dates.jobs(ctx)))
-	dates.settle()
+	s.limit.Run(ctx, slices.Concat(jobs, s.singly(ctx, singles), also))
 	s.limit.Run(ctx, s.singly(ctx, left))
 	for _, it := range items {
 		if !it.done { // ctx ended before its turn came

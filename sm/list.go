@@ -111,7 +111,7 @@ func (s *Store) listNames(ctx context.Context, prefix provider.Ref, yield func(p
 				refs = append(refs, ref)
 			}
 		}
-		for _, r := range s.Fetch(ctx, refs...) {
+		for _, r := range s.fetch(ctx, refs, nil, false) {
 			if !yield(r.Value, r.Err) {
 				return
 			}

@@ -153,9 +153,6 @@ func (s *Store) compareRegion(ctx context.Context, region string, wanted []*item
 // its ARN, or by its ARN without the suffix unless that looks complete, as in
 // match. It returns how many were found.
 func (s *Store) compareEntry(byID map[string][]*item, e types.SecretListEntry) (found int) {
-	if e.DeletedDate != nil {
-		return 0
-	}
 	arn := aws.ToString(e.ARN)
 	s.learn(arn) // a listing has the secrets of our own account
 	ids := []string{aws.ToString(e.Name), arn}

@@ -190,6 +190,19 @@ func TestAnotherAccountIsNotLookedForInAListing(t *testing.T) {
 	outcomes, calls := r.refetch(t, r.read(t, append(refs[220:], theirs)...)...)
 	require.Equal(t, append(same(80), "theirs"), outcomes)
 	require.Equal(t, map[string]int{"ListSecrets": 1, "GetSecretValue": 1}, calls)
+
+	// Where nothing is read by its name, the listing tells our account.
+	r = newRefresher(t, sm.WithListing())
+	refs = r.fill(t, 300)[220:]
+	for i, ref := range refs {
+		refs[i] = readtest.Ref(t, r.arn(t, ref.Name))
+	}
+	theirs = readtest.Ref(t, r.elsewhere(t, "", "222222222222", "shared", "theirs"))
+	known := r.read(t, append(refs, theirs)...)
+	_, calls = r.refetch(t, known...)
+	require.Equal(t, 3, calls["ListSecrets"])
+	_, calls = r.refetch(t, known...)
+	require.Equal(t, 1, calls["ListSecrets"])
 }
 
 func TestWhatIsGoneIsNoticed(t *testing.T) {

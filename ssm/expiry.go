@@ -62,9 +62,6 @@ func (it *item) plain() key {
 // learnExpiry learns when the parameters that were read expire, unless that is
 // known of their versions already. What cannot be learnt costs nothing else.
 func (s *Store) learnExpiry(ctx context.Context, items []*item) {
-	if s.expiries == nil {
-		return
-	}
 	var jobs []func()
 	var ended atomic.Bool
 	for _, it := range items {

@@ -132,3 +132,16 @@ func TestExpiryThatAWSDoesNotTell(t *testing.T) {
 		require.Equal(t, 3, calls["GetParameterHistory"], "the SDK's three tries")
 	})
 }
+
+func TestExpiryIsNotAskedForByAListing(t *testing.T) {
+	b, _ := newExpiring(t)
+	refs := b.fill(t, 5)
+	b.Inject(secretstest.Fault{Operation: "GetParametersByPath", Times: 1, Err: &secretstest.Error{Code: "KMSDisabledException"}})
+	n := 0
+	for _, err := range b.store.List(t.Context(), readtest.Refs(t, "ssm:///app")[0]) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, len(refs), n)
+	require.Equal(t, map[string]int{"GetParametersByPath": 2, "GetParameters": 1}, b.CallsByOperation())
+}

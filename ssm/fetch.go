@@ -25,7 +25,7 @@ const secretReference = "/aws/reference/secretsmanager/"
 // Fetch implements [provider.Provider]. Refs that mean the same are asked for
 // once.
 func (s *Store) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
-	return s.fetch(ctx, refs, nil)
+	return s.fetch(ctx, refs, nil, s.expiries != nil)
 }
 
 // Probe implements [provider.Prober]: it is Fetch without decryption. Only of
@@ -35,7 +35,9 @@ func (s *Store) Probe(ctx context.Context, refs ...provider.Ref) []provider.Prob
 	results := make([]provider.ProbeResult, len(refs))
 	items, of := s.gather(refs, func(i int, err error) { results[i].Err = err })
 	s.read(ctx, items)
-	s.learnExpiry(ctx, items)
+	if s.expiries != nil {
+		s.learnExpiry(ctx, items)
+	}
 	for i, ref := range refs {
 		if of[i] < 0 {
 			continue

@@ -95,7 +95,7 @@ func (s *Store) givePage(ctx context.Context, prefix provider.Ref, page []types.
 			return false
 		}
 	}
-	for _, r := range s.Fetch(ctx, encrypted...) {
+	for _, r := range s.fetch(ctx, encrypted, nil, false) {
 		if !yield(r.Value, r.Err) {
 			return false
 		}

@@ -14,11 +14,12 @@ import (
 // was deleted and made again counts from 1 anew.
 func (s *Store) Refetch(ctx context.Context, known ...provider.Known) []provider.Result {
 	refs, versions := awsread.Split(known)
-	return s.fetch(ctx, refs, versions)
+	return s.fetch(ctx, refs, versions, s.expiries != nil)
 }
 
-// fetch reads the refs, of which the caller knows these versions, or none.
-func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider.Version) []provider.Result {
+// fetch reads the refs, of which the caller knows these versions, or none. It may
+// ask when they expire.
+func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider.Version, expiry bool) []provider.Result {
 	results := make([]provider.Result, len(refs))
 	items, of := s.gather(refs, func(i int, err error) { results[i].Err = err })
 	versions := awsread.Agree(len(items), of, known)
@@ -40,7 +41,9 @@ func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider
 		}
 	}
 	s.read(ctx, encrypted)
-	s.learnExpiry(ctx, items)
+	if expiry {
+		s.learnExpiry(ctx, items)
+	}
 
 	for i, ref := range refs {
 		if of[i] < 0 {
