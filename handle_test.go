@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -266,6 +267,7 @@ func TestChanges(t *testing.T) {
 		c, err := secrets.New(secrets.WithProvider(s), secrets.WithTTL(time.Minute))
 		require.NoError(t, err)
 		h := bind(t, c, "mem://n", number)
+		var mu sync.Mutex
 		ends := make(map[string][]int)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -277,6 +279,8 @@ func TestChanges(t *testing.T) {
 					seen = append(seen, n)
 					time.Sleep(pause)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				ends[name] = seen
 			}()
 		}
@@ -296,6 +300,8 @@ func TestChanges(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		require.Equal(t, []int{2, 3}, ends["cancelled"])
 		require.Equal(t, []int{2, 3, 4, 5}, ends["closed"])
 		require.Less(t, len(ends["slow"]), 5)

@@ -91,7 +91,8 @@ func (l *loading) walk(v reflect.Value, path string) {
 			l.fail(at, "", errors.New("the field is not exported"))
 		case tagged:
 			if f, err := l.field(at, tag, field); err != nil {
-				l.fail(at, tag, err)
+				ref, _, _ := strings.Cut(tag, ",")
+				l.fail(at, ref, err)
 			} else {
 				l.fields = append(l.fields, f)
 			}

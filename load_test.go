@@ -152,7 +152,7 @@ func TestLoadRefusesBadTags(t *testing.T) {
 			"A: vault://x": &struct {
 				A string `secret:"vault://x"`
 			}{},
-			`A: sm://x,often: "often" is none of the options`: &struct {
+			`A: sm://x: "often" is none of the options`: &struct {
 				A string `secret:"sm://x,often"`
 			}{},
 			"optional and has a default": &struct {

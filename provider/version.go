@@ -7,7 +7,8 @@ import (
 )
 
 // Version tells one version of a value from another. It is comparable, but
-// two versions are the same when their IDs are: labels move.
+// what tells versions apart is their ID, since labels move; and a parameter that
+// was deleted and made anew counts again from 1, so then their Created too.
 type Version struct {
 	// ID identifies the version among all versions of its value: the VersionId
 	// of a secret, the decimal version number of a parameter.
