@@ -63,7 +63,7 @@ func addTagsToResource(c *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	if err := checkParameterTags(in.Tags); err != nil {
 		return nil, err
 	}
 	tags, ok := mergeTags(p.tags, in.Tags)
@@ -81,6 +81,11 @@ func removeTagsFromResource(c *call, in *struct {
 	p, err := c.tagged(in.taggedResource)
 	if err != nil {
 		return nil, err
+	}
+	for _, key := range in.TagKeys {
+		if err := checkLength("tagKeys.member", len([]rune(key)), 1, 128); err != nil {
+			return nil, err
+		}
 	}
 	p.tags = removeTags(p.tags, in.TagKeys)
 	return struct{}{}, nil

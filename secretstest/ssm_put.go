@@ -114,7 +114,7 @@ func setTags(_ *call, _ *parameterVersion, _ *parameter, in *putParameterInput) 
 	if _, ok := mergeTags(nil, in.Tags); !ok {
 		return errTooManyTags
 	}
-	return checkTags(in.Tags)
+	return checkParameterTags(in.Tags)
 }
 
 func setType(_ *call, v *parameterVersion, p *parameter, in *putParameterInput) error {

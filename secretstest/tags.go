@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -25,6 +26,21 @@ func checkTags(tags []tag) error {
 		}
 		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
 			return invalid("tags.member.key", "Tag keys starting with aws: are reserved")
+		}
+	}
+	return nil
+}
+
+var parameterTagPattern = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
+// checkParameterTags adds the characters that Parameter Store's model allows.
+func checkParameterTags(tags []tag) error {
+	if err := checkTags(tags); err != nil {
+		return err
+	}
+	for _, t := range tags {
+		if !parameterTagPattern.MatchString(t.Key) || !parameterTagPattern.MatchString(t.Value) {
+			return invalid("tags.member", `Member must satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`)
 		}
 	}
 	return nil

@@ -36,8 +36,8 @@ func (s *Store) explain(ref provider.Ref, op string, err error) error {
 
 func allow(ref provider.Ref, op string) string {
 	switch {
-	case op == byPathOp:
-		return "allow ssm:GetParametersByPath on it"
+	case op != "" && op != "GetParameter" && op != batchOp:
+		return "allow ssm:" + op + " on it"
 	case strings.HasPrefix(ref.Name, secretReference):
 		return "allow ssm:GetParameter and ssm:GetParameters on it, and secretsmanager:GetSecretValue on the secret"
 	}

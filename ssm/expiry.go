@@ -2,7 +2,6 @@ package ssm
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,14 +123,10 @@ func (s *Store) expiry(ctx context.Context, k key) (time.Time, error) {
 // has one at most, or zero (guide: parameter-store-policies).
 func expiration(policies []types.ParameterInlinePolicy) time.Time {
 	for _, p := range policies {
-		if aws.ToString(p.PolicyType) != "Expiration" {
-			continue
-		}
-		var policy struct {
-			Attributes struct{ Timestamp time.Time }
-		}
-		if json.Unmarshal([]byte(aws.ToString(p.PolicyText)), &policy) == nil {
-			return policy.Attributes.Timestamp
+		if policy, err := readPolicy([]byte(aws.ToString(p.PolicyText))); err == nil {
+			if expiration, ok := policy.(Expiration); ok {
+				return expiration.At
+			}
 		}
 	}
 	return time.Time{}

@@ -56,6 +56,7 @@ type Store struct {
 	clients awsread.Clients[ssm.Client]
 	limit   awsread.Limit
 	logger  *slog.Logger
+	kmsKey  string // for Put
 
 	expiries  *expiries           // nil: they are not asked for
 	noHistory awsread.Pauses[key] // what AWS refused a moment ago

@@ -1,0 +1,211 @@
+package ssm
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// Attributes are what a parameter has besides its value. What is left zero an
+// overwrite leaves as it is, with the exception of KeyID.
+type Attributes struct {
+	// Type is [provider.String], [provider.StringList] or
+	// [provider.SecureString], which is what Create makes where it is empty. A
+	// parameter keeps its type for life. The items of a StringList are separated
+	// by commas, which nothing escapes (API PutParameter, Type).
+	Type provider.Type
+	// KeyID is the KMS key of a SecureString: its ID, ARN, alias or alias ARN;
+	// empty is the account's aws/ssm, which no other account can use. Give it
+	// with each overwrite: AWS does not document that a parameter keeps its key.
+	KeyID string
+	// DataType is [Text] where it is empty.
+	DataType DataType
+	// Tier is the account's default where it is empty ([Store.DefaultTier]).
+	Tier Tier
+	// AllowedPattern is a regular expression, in AWS's syntax and of 1,024
+	// characters at most, that this value and all later ones must match. Where
+	// Go's syntax means the same, a value that cannot match is refused before
+	// the call.
+	AllowedPattern string
+	// Description has 1,024 characters at most, and nothing secret: everyone
+	// who may list parameters reads it.
+	Description string
+	// Policies replace those that the parameter has: nil leaves them, an empty
+	// slice removes them all. Only advanced parameters have policies.
+	Policies Policies
+	// Tags are for Create alone: an overwrite takes none ([Store.Tag] does).
+	Tags map[string]string
+}
+
+// Tier is what a parameter may hold and what it costs. A parameter of the
+// standard tier becomes advanced by an overwrite that says so; there is no way
+// back but to delete it and create it again (API PutParameter, Tier).
+type Tier string
+
+const (
+	// Standard parameters are free: values of 4,096 bytes, 10,000 of them in
+	// an account and Region, no policies.
+	Standard Tier = "Standard"
+	// Advanced parameters have a price each month and call: values of 8,192
+	// bytes, 100,000 of them in an account and Region, policies, sharing with
+	// other accounts.
+	Advanced Tier = "Advanced"
+	// IntelligentTiering has AWS make a parameter advanced once it needs that:
+	// by its size, its policies, or because there are 10,000 standard ones.
+	IntelligentTiering Tier = "Intelligent-Tiering"
+)
+
+// DataType says what a parameter's value is checked for (API PutParameter,
+// DataType).
+type DataType string
+
+const (
+	// Text is not checked.
+	Text DataType = "text"
+	// EC2Image is the ID of an Amazon Machine Image in a String. AWS looks for
+	// the image after it has answered: where there is none, the parameter is
+	// never written, and the version that was returned does not come to be. An
+	// EventBridge event of AWS tells (guide: parameter-store-ec2-aliases). It
+	// needs ec2:DescribeImages.
+	EC2Image DataType = "aws:ec2:image"
+	// Integration is what an automation needs to call another service.
+	Integration DataType = "aws:ssm:integration"
+)
+
+// Written is what a write made.
+type Written struct {
+	Version provider.Version
+	// Tier is what AWS chose. It is empty where the answer was lost and the
+	// write was found to have been made.
+	Tier Tier
+}
+
+// Create makes the parameter. One that exists gives [provider.ErrConflict].
+//
+// AWS asks for 30 seconds between the deletion of a parameter and the creation
+// of another by its name (API DeleteParameter).
+func (s *Store) Create(ctx context.Context, ref provider.Ref, value string, attributes Attributes) (Written, error) {
+	if attributes.Type == "" {
+		attributes.Type = provider.SecureString
+	}
+	in, err := s.putInput(ref, value, attributes, false)
+	if err != nil {
+		return Written{}, err
+	}
+	return s.create(ctx, ref, in)
+}
+
+// Overwrite adds a version to the parameter, which becomes the latest. With a
+// Type it creates a parameter that does not exist; without one, what AWS says
+// is [provider.ErrInvalidRef].
+//
+// A parameter has its latest 100 versions. The oldest goes when the next is
+// written, unless it has a label: then the write is refused, and the error says
+// which label to move (API ParameterMaxVersionLimitExceeded).
+//
+// AWS knows no token by which to recognise a write: one whose answer is lost
+// and that the SDK repeats makes two versions of the same content.
+func (s *Store) Overwrite(ctx context.Context, ref provider.Ref, value string, attributes Attributes) (Written, error) {
+	in, err := s.putInput(ref, value, attributes, true)
+	if err != nil {
+		return Written{}, err
+	}
+	out, _, err := s.put(ctx, ref, in)
+	if err != nil {
+		return Written{}, s.explainPut(ctx, ref, in, err)
+	}
+	return written(out), nil
+}
+
+const putOp = "PutParameter"
+
+// putInput checks what is to be written, and makes the request of it.
+func (s *Store) putInput(ref provider.Ref, value string, a Attributes, overwrite bool) (*ssm.PutParameterInput, error) {
+	if err := s.checkWrite(ref); err != nil {
+		return nil, err
+	}
+	if err := checkPut(value, a, overwrite); err != nil {
+		return nil, refuse(ref, err)
+	}
+	in := &ssm.PutParameterInput{
+		Name:      aws.String(ref.Name),
+		Value:     &value,
+		Overwrite: &overwrite,
+		Type:      types.ParameterType(a.Type),
+		Tier:      types.ParameterTier(a.Tier),
+		Tags:      tagList(a.Tags),
+	}
+	for to, from := range map[**string]string{
+		&in.KeyId: a.KeyID, &in.DataType: string(a.DataType), &in.AllowedPattern: a.AllowedPattern, &in.Description: a.Description,
+	} {
+		if from != "" {
+			*to = &from
+		}
+	}
+	if a.Policies != nil {
+		text, err := a.Policies.text()
+		if err != nil {
+			return nil, refuse(ref, err)
+		}
+		in.Policies = &text
+	}
+	return in, nil
+}
+
+// put makes the call. Attempts is how often it was made.
+func (s *Store) put(ctx context.Context, ref provider.Ref, in *ssm.PutParameterInput) (out *ssm.PutParameterOutput, attempts int, err error) {
+	err = s.limit.Do(ctx, func() (err error) {
+		out, err = s.client(ref).PutParameter(ctx, in, counting(&attempts), hiding(*in.Value))
+		return err
+	})
+	return out, attempts, err
+}
+
+// create makes the call for a parameter that does not exist. Where the SDK had
+// to repeat it, "it exists" may be its own doing.
+func (s *Store) create(ctx context.Context, ref provider.Ref, in *ssm.PutParameterInput) (Written, error) {
+	out, attempts, err := s.put(ctx, ref, in)
+	switch {
+	case err == nil:
+		return written(out), nil
+	case attempts > 1 && isCode[*types.ParameterAlreadyExists](err):
+		if made, readErr := s.current(ctx, ref, "", true); readErr == nil && made.is(in) && made.version.ID == "1" {
+			return Written{Version: made.version}, nil
+		}
+	}
+	return Written{}, s.explainPut(ctx, ref, in, err)
+}
+
+// written reads the answer, which has no date.
+func written(out *ssm.PutParameterOutput) Written {
+	return Written{Version: version(out.Version), Tier: Tier(out.Tier)}
+}
+
+func version(n int64) provider.Version {
+	return provider.NewVersion(strconv.FormatInt(n, 10), time.Time{})
+}
+
+// current reads a version of the parameter, or the latest.
+func (s *Store) current(ctx context.Context, ref provider.Ref, selector string, decrypt bool) (parameter, error) {
+	it := &item{key: key{region: s.clients.Region(ref.Region), name: ref.Name, selector: selector, decrypt: decrypt}}
+	s.limit.Run(ctx, s.singly(ctx, []*item{it}))
+	if !it.done {
+		it.fail("GetParameter", ctx.Err())
+	}
+	return it.parameter, it.err
+}
+
+// is reports whether the parameter is what in writes.
+func (p parameter) is(in *ssm.PutParameterInput) bool {
+	return p.content == *in.Value && (in.Type == "" || p.typ == provider.Type(in.Type))
+}
+
+func (s *Store) client(ref provider.Ref) *ssm.Client {
+	return s.clients.In(s.clients.Region(ref.Region))
+}
