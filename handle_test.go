@@ -245,6 +245,7 @@ func TestOnChange(t *testing.T) {
 			require.Equal(t, i/2+1, h.Load())
 			require.Equal(t, fmt.Sprint(i+2), h.Version().ID, "the version changes with any field")
 		}
+		synctest.Wait()
 		require.Equal(t, []int{2, 3}, seen)
 		require.Equal(t, []int{2, 3}, others)
 		require.EqualValues(t, 1, blocked.Load(), "one that blocks holds up nobody")
@@ -252,6 +253,7 @@ func TestOnChange(t *testing.T) {
 		s.set("n", `{"a":"9","b":"2"}`)
 		time.Sleep(time.Minute)
 		require.Equal(t, 9, h.Load())
+		synctest.Wait()
 		require.Equal(t, []int{2, 3}, seen)
 		require.Equal(t, []int{2, 3, 9}, others)
 		close(block)
