@@ -23,7 +23,12 @@ import (
 // real SDK. In a bubble of synctest all of it lives on virtual time.
 func world(t *testing.T, opts ...secrets.Option) (*secretstest.Server, *secrets.Client) {
 	t.Helper()
-	server := secretstest.NewServer(t, secretstest.InProcess())
+	return connect(t, secretstest.NewServer(t, secretstest.InProcess()), opts...)
+}
+
+// connect returns another client of the same world.
+func connect(t *testing.T, server *secretstest.Server, opts ...secrets.Option) (*secretstest.Server, *secrets.Client) {
+	t.Helper()
 	cfg := server.Config()
 	return server, open(t, append(opts, secrets.WithProvider(sm.New(cfg)), secrets.WithProvider(ssm.New(cfg)))...)
 }

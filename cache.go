@@ -146,7 +146,7 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	c.mu.Lock()
 	e := c.find(key)
 	known := e.full()
-	if known && same(e.value, a.value) {
+	if known && same(e.value, a.value) && dated(e.value, a.value) {
 		if ok(true) {
 			c.renew(e, a)
 		}
@@ -181,6 +181,7 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	if e == nil {
 		e = c.add(key)
 	}
+	changed = known && !same(e.value, a.value)
 	for spelling, s := range e.slots {
 		if _, stays := spellings[spelling]; !stays {
 			c.table.remove(s)
@@ -197,7 +198,7 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	for w := range c.watchers[key] {
 		w.changed()
 	}
-	return a.value, known
+	return a.value, changed
 }
 
 // renew makes the entry's value fresh, unless a later call did so already.
@@ -380,6 +381,12 @@ func view(whole provider.Value, ref provider.Ref) (provider.Value, error) {
 // again at version 1.
 func same(a, b provider.Value) bool {
 	return a == b || a.Version().ID == b.Version().ID && a.Type() == b.Type() && a.Text() == b.Text()
+}
+
+// dated reports whether the date of the value held is that of the same value
+// that arrived. What [Client.Put] wrote has none until it is read.
+func dated(held, arrived provider.Value) bool {
+	return arrived.Version().Created.IsZero() || held.Version().Created.Equal(arrived.Version().Created)
 }
 
 // agenda orders entries by when the refresher turns to them.

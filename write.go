@@ -1,0 +1,147 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/c0629bfc/secrets/provider"
+)
+
+// PutOption says under which condition and how [Client.Put] writes.
+type PutOption func(*putting)
+
+type putting struct {
+	typ  provider.Type
+	cond provider.Condition
+}
+
+// As sets the type to store: [provider.SecretBinary] for bytes,
+// [provider.SecureString], [provider.StringList] and so on. By default it is
+// what the store has already, and else SecretString and SecureString.
+func As(t provider.Type) PutOption { return func(p *putting) { p.typ = t } }
+
+// IfAbsent writes only what does not exist yet.
+func IfAbsent() PutOption { return func(p *putting) { p.cond.Absent = true } }
+
+// IfVersion writes only where v is still the current version. Of two that change
+// what they read, one gets [provider.ErrConflict].
+func IfVersion(v provider.Version) PutOption { return func(p *putting) { p.cond.Version = v.ID } }
+
+// WithToken identifies the write, by 32 to 64 characters, so that repeating it
+// after its answer was lost does not write again (ClientRequestToken of AWS
+// Secrets Manager; Parameter Store has nothing of the kind). By default each Put
+// has one of its own, which the SDK's retries share.
+func WithToken(token string) PutOption { return func(p *putting) { p.cond.Token = token } }
+
+// Put writes content as the new current version of what ref names, and creates
+// that if it does not exist. The ref names a whole value, and no version of it.
+// What Put needs beyond that (descriptions, keys, tiers, tags, staging labels)
+// the packages of the stores have.
+//
+// The client reads its own writes: the cache and handles have the new version
+// when Put returns. After an error they have what they had, and the store is
+// asked again soon, since a write whose answer was lost may have been made. The
+// error names the ref, never the content, and wraps one of package provider's
+// Err values, [provider.ErrConflict] where a condition did not hold.
+func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption) (provider.Version, error) {
+	r, l, err := c.writable(ref)
+	if err != nil {
+		return provider.Version{}, err
+	}
+	w, ok := l.provider.(provider.Writer)
+	if !ok {
+		return provider.Version{}, fmt.Errorf("%s: the provider of %q cannot write", ref, r.Scheme)
+	}
+	var p putting
+	for _, opt := range opts {
+		opt(&p)
+	}
+	if p.cond.Absent && p.cond.Version != "" {
+		return provider.Version{}, named(ref, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "IfAbsent and IfVersion exclude each other"})
+	}
+	began := c.clock.read()
+	version, err := w.Put(l.writing(ctx), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
+	switch {
+	case errors.Is(err, provider.ErrInvalidRef):
+		return provider.Version{}, named(ref, err)
+	case err != nil:
+		if c.cache.has(r) != (Value{}) {
+			l.join(wantRenewal, r)
+		}
+		return provider.Version{}, named(ref, err)
+	}
+	l.supersede(r)
+	if p.typ == "" {
+		p.typ = c.cache.has(r).Type()
+	}
+	c.cache.dropOthers(r)
+	if p.typ == "" {
+		c.cache.drop(r) // what was stored as is for the store to say
+		return version, nil
+	}
+	plan := c.plan(began, c.clock.read())
+	c.cache.offer(r, plan.arrival(provider.NewValue(r, version, p.typ, content), true, time.Time{}), c.cache.invalidations())
+	return version, nil
+}
+
+// Delete removes what ref names, with all its versions; a secret of AWS Secrets
+// Manager can be restored for its recovery window of thirty days. The cache
+// forgets it; handles keep the last value.
+func (c *Client) Delete(ctx context.Context, ref string) error {
+	r, l, err := c.writable(ref)
+	if err != nil {
+		return err
+	}
+	w, ok := l.provider.(provider.Writer)
+	if !ok {
+		return fmt.Errorf("%s: the provider of %q cannot write", ref, r.Scheme)
+	}
+	err = w.Delete(l.writing(ctx), r)
+	if err == nil {
+		l.supersede(r)
+		c.cache.dropOthers(r)
+		c.cache.drop(r)
+	}
+	return named(ref, err)
+}
+
+// writable returns the base of a ref that can be written to.
+func (c *Client) writable(s string) (provider.Ref, *lane, error) {
+	if c.ctx.Err() != nil {
+		return provider.Ref{}, nil, named(s, ErrClosed)
+	}
+	r, l, err := c.parse(s)
+	if err != nil {
+		return r, nil, err
+	}
+	if base := r.Base(); r.Field != "" || base.Stage != "" || base.Version != "" || base.Label != "" {
+		return r, nil, named(s, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "what is written is a whole value: drop the field, stage, version or label"})
+	}
+	return r.Base(), l, nil
+}
+
+// writing is the context of a write: the client counts its requests and holds
+// them below the rate.
+func (l *lane) writing(ctx context.Context) context.Context {
+	return l.paced(provider.WithCalls(ctx, l.client.called), func(time.Duration) {})
+}
+
+// dropOthers forgets what was read of a value by a label: a write moves them.
+func (c *cache) dropOthers(key provider.Ref) {
+	c.mu.Lock()
+	var others []provider.Ref
+	for _, e := range c.entries() {
+		if other := e.key; other.Stage != "" || other.Label != "" {
+			other.Stage, other.Label = "", ""
+			if other == key {
+				others = append(others, e.key)
+			}
+		}
+	}
+	c.mu.Unlock()
+	if len(others) > 0 {
+		c.drop(others...)
+	}
+}
