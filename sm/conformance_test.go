@@ -160,6 +160,8 @@ func harness(cfg aws.Config, opts ...sm.Option) providertest.Harness {
 			put(t, name, &text, nil)
 		},
 		MissingVersion: strings.Repeat("0", 32),
+		Purge:          func(t testing.TB, name string) { remove(t, client, name) },
+		CompareAndSwap: true,
 	}
 }
 

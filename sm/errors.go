@@ -67,8 +67,8 @@ func allow(op string, foreign bool) string {
 	switch {
 	case op == batchOp: // an item of a batch is refused for its own sake
 		op = "GetSecretValue"
-	case op == "ListSecrets":
-		return "allow secretsmanager:ListSecrets on *"
+	case op == "ListSecrets", op == "GetRandomPassword":
+		return "allow secretsmanager:" + op + " on *"
 	}
 	if foreign {
 		return "allow secretsmanager:" + op + " on it, here and in its own account's resource policy"

@@ -10,11 +10,14 @@ var _ provider.Limited = (*Store)(nil)
 func (s *Store) RateLimit() (perSecond float64, burst int) { return 50, 100 }
 
 // cost is the part of RateLimit's quota that a request takes. GetSecretValue and
-// DescribeSecret have a quota of 10,000 a second (guide: Secrets Manager quotas).
+// DescribeSecret have a quota of 10,000 a second; what writes and manages has 50,
+// some operations of it together (guide: Secrets Manager quotas).
 func cost(operation string) float64 {
 	switch operation {
 	case "GetSecretValue", describeOp:
 		return 0.01
+	case batchOp, listOp:
+		return 1
 	}
-	return 1
+	return 2
 }

@@ -19,7 +19,7 @@ const (
 	maxAdvancedValue = 8192 // bytes
 	maxPattern       = 1024 // characters
 	maxDescription   = 1024 // characters
-	maxKeyID         = 256  // characters
+	maxKMSKey        = 256  // characters
 	maxLabels        = 10   // of a version and of a call (API LabelParameterVersion)
 	maxLabel         = 100  // characters (API LabelParameterVersion)
 	maxTags          = 50   // AWS General Reference, Tagging
@@ -38,44 +38,76 @@ var (
 	nested       = regexp.MustCompile(`(?s)\{\{.*\}\}`)
 )
 
-// refuse is the error of what is not even asked of AWS.
+// ErrInvalid: what was asked for breaks a rule or a quota of Parameter Store,
+// and asking again does not help. Where the rule is one that this package
+// knows, no call was made.
+var ErrInvalid = errors.New("invalid request")
+
+// refuse is the error of a rule that is broken before a call.
 func refuse(ref provider.Ref, why error) error {
-	return &provider.Error{Ref: ref, Kind: provider.ErrInvalidRef, Hint: why.Error()}
+	return &provider.Error{Ref: ref, Kind: ErrInvalid, Hint: why.Error()}
 }
 
-// checkRead checks the ref of a whole parameter: a name or an ARN, and no
+// readable parses the ref of a whole parameter: a name or an ARN, and no
 // version, label or field.
-func (s *Store) checkRead(ref provider.Ref) error {
+func readable(ref string) (provider.Ref, error) {
+	parsed, err := provider.ParseRef(ref)
+	if err != nil {
+		return parsed, err
+	}
+	return parsed, checkWhole(parsed)
+}
+
+// own parses the ref of a parameter of the account's own, by its name.
+func own(ref string) (provider.Ref, error) {
+	parsed, err := readable(ref)
+	if err != nil {
+		return parsed, err
+	}
+	return parsed, checkOwn(parsed)
+}
+
+// writable parses the ref of a parameter that may be written.
+func (s *Store) writable(ref string) (provider.Ref, error) {
+	parsed, err := provider.ParseRef(ref)
+	if err != nil {
+		return parsed, err
+	}
+	return parsed, s.checkWrite(parsed)
+}
+
+func misnamed(ref provider.Ref, why string) error {
+	return &provider.Error{Ref: ref, Kind: provider.ErrInvalidRef, Hint: why}
+}
+
+func checkWhole(ref provider.Ref) error {
 	var err error
 	whole := func(ref provider.Ref) provider.Ref { return ref }
 	awsread.Gather("ssm", []provider.Ref{ref}, whole, func(_ int, bad error) { err = bad })
-	if err != nil {
-		return err
+	if err == nil && (ref.Field != "" || ref.Version != "" || ref.Label != "") {
+		err = misnamed(ref, "name the whole parameter, without version, label or field")
 	}
-	if ref.Field != "" || ref.Version != "" || ref.Label != "" {
-		return refuse(ref, errors.New("it names a version, label or field: want the parameter itself"))
-	}
-	return nil
+	return err
 }
 
-// checkOwn is checkRead without ARNs, by which parameters are shared.
-func (s *Store) checkOwn(ref provider.Ref) error {
-	if err := s.checkRead(ref); err != nil {
-		return err
-	}
+// checkOwn refuses ARNs, by which parameters are shared.
+func checkOwn(ref provider.Ref) error {
 	if ref.IsARN() {
-		return refuse(ref, errors.New("by its ARN, as another account shares it, a parameter is only read: name the account's own parameters by their names"))
+		return misnamed(ref, "by its ARN, as another account shares it, a parameter is only read: name the account's own parameters by their names")
 	}
 	return nil
 }
 
-// checkWrite holds the name to the constraints of PutParameter.
+// checkWrite holds a ref to the naming constraints of PutParameter.
 func (s *Store) checkWrite(ref provider.Ref) error {
-	if err := s.checkOwn(ref); err != nil {
+	if err := checkWhole(ref); err != nil {
+		return err
+	}
+	if err := checkOwn(ref); err != nil {
 		return err
 	}
 	if err := checkName(ref.Name, s.clients.Region(ref.Region)); err != nil {
-		return refuse(ref, err)
+		return misnamed(ref, err.Error())
 	}
 	return nil
 }
@@ -102,8 +134,8 @@ func checkName(name, region string) error {
 }
 
 // checkPut holds a write to the rules that can be known before the call.
-func checkPut(value string, a Attributes, overwrite bool) error {
-	for _, check := range []error{checkAttributes(a, overwrite), checkValue(value, a), checkPattern(value, a.AllowedPattern)} {
+func checkPut(value string, typ provider.Type, a Attributes, overwrite bool) error {
+	for _, check := range []error{checkAttributes(typ, a, overwrite), checkValue(value, a), checkPattern(value, a.AllowedPattern)} {
 		if check != nil {
 			return check
 		}
@@ -111,19 +143,19 @@ func checkPut(value string, a Attributes, overwrite bool) error {
 	return nil
 }
 
-func checkAttributes(a Attributes, overwrite bool) error {
+func checkAttributes(typ provider.Type, a Attributes, overwrite bool) error {
 	switch {
-	case a.Type != "" && !slices.Contains(ownTypes, a.Type):
-		return fmt.Errorf("the type %q is none of %q", a.Type, ownTypes)
+	case typ != "" && !slices.Contains(ownTypes, typ):
+		return fmt.Errorf("the type %q is none of %q", typ, ownTypes)
 	case a.Tier != "" && !slices.Contains(tiers, a.Tier):
 		return fmt.Errorf("the tier %q is none of %q", a.Tier, tiers)
 	case a.DataType != "" && !slices.Contains(dataTypes, a.DataType):
 		return fmt.Errorf("the data type %q is none of %q", a.DataType, dataTypes)
-	case a.DataType == EC2Image && a.Type != "" && a.Type != provider.String:
-		return fmt.Errorf("the data type %s goes with the type String, not %s", EC2Image, a.Type)
-	case a.KeyID != "" && a.Type != "" && a.Type != provider.SecureString:
-		return fmt.Errorf("a KMS key goes with the type SecureString, not %s", a.Type)
-	case len(a.KeyID) > maxKeyID, a.KeyID != "" && !keyPattern.MatchString(a.KeyID):
+	case a.DataType == EC2Image && typ != "" && typ != provider.String:
+		return fmt.Errorf("the data type %s goes with the type String, not %s", EC2Image, typ)
+	case a.KMSKey != "" && typ != "" && typ != provider.SecureString:
+		return fmt.Errorf("a KMS key goes with the type SecureString, not %s", typ)
+	case len(a.KMSKey) > maxKMSKey, a.KMSKey != "" && !keyPattern.MatchString(a.KMSKey):
 		return errors.New("the KMS key is not a key ID, key ARN, alias or alias ARN")
 	case utf8.RuneCountInString(a.Description) > maxDescription:
 		return fmt.Errorf("the description is longer than %d characters", maxDescription)

@@ -2,7 +2,9 @@ package ssm
 
 import (
 	"context"
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,18 +14,42 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
+// String returns a text to store as it is.
+func String(text string) provider.Value { return textOf(provider.String, text) }
+
+// StringList returns items to store separated by commas. Nothing escapes a comma
+// in an item (API PutParameter, Type): take a String for those.
+func StringList(items ...string) provider.Value {
+	return textOf(provider.StringList, strings.Join(items, ","))
+}
+
+// SecureString returns a text to store encrypted. Like every [provider.Value] it
+// prints as a redaction.
+func SecureString(text string) provider.Value { return textOf(provider.SecureString, text) }
+
+func textOf(t provider.Type, text string) provider.Value {
+	return provider.NewValue(provider.Ref{}, provider.Version{}, t, text)
+}
+
+// typeOf is the type that a value is stored with: its own, or SecureString for
+// what was read from Secrets Manager as a text.
+func typeOf(v provider.Value) (provider.Type, error) {
+	switch v.Type() {
+	case provider.SecretString:
+		return provider.SecureString, nil
+	case provider.SecretBinary:
+		return "", errors.New("a parameter is text: encode the value, as base64 say, and put that as a SecureString")
+	}
+	return v.Type(), nil
+}
+
 // Attributes are what a parameter has besides its value. What is left zero an
-// overwrite leaves as it is, with the exception of KeyID.
+// overwrite leaves as it is, with the exception of KMSKey.
 type Attributes struct {
-	// Type is [provider.String], [provider.StringList] or
-	// [provider.SecureString], which is what Create makes where it is empty. A
-	// parameter keeps its type for life. The items of a StringList are separated
-	// by commas, which nothing escapes (API PutParameter, Type).
-	Type provider.Type
-	// KeyID is the KMS key of a SecureString: its ID, ARN, alias or alias ARN;
+	// KMSKey is the KMS key of a SecureString: its ID, ARN, alias or alias ARN;
 	// empty is the account's aws/ssm, which no other account can use. Give it
 	// with each overwrite: AWS does not document that a parameter keeps its key.
-	KeyID string
+	KMSKey string
 	// DataType is [Text] where it is empty.
 	DataType DataType
 	// Tier is the account's default where it is empty ([Store.DefaultTier]).
@@ -86,24 +112,29 @@ type Written struct {
 	Tier Tier
 }
 
-// Create makes the parameter. One that exists gives [provider.ErrConflict].
+// Create makes the parameter, as a SecureString where v has no type. One that
+// exists gives [provider.ErrConflict].
 //
 // AWS asks for 30 seconds between the deletion of a parameter and the creation
 // of another by its name (API DeleteParameter).
-func (s *Store) Create(ctx context.Context, ref provider.Ref, value string, attributes Attributes) (Written, error) {
-	if attributes.Type == "" {
-		attributes.Type = provider.SecureString
-	}
-	in, err := s.putInput(ref, value, attributes, false)
+func (s *Store) Create(ctx context.Context, ref string, v provider.Value, attributes Attributes) (Written, error) {
+	parsed, err := s.writable(ref)
 	if err != nil {
 		return Written{}, err
 	}
-	return s.create(ctx, ref, in)
+	if v.Type() == "" {
+		v = SecureString(v.Text())
+	}
+	in, err := putInput(parsed, v, attributes, false)
+	if err != nil {
+		return Written{}, err
+	}
+	return s.create(ctx, parsed, in)
 }
 
-// Overwrite adds a version to the parameter, which becomes the latest. With a
-// Type it creates a parameter that does not exist; without one, what AWS says
-// is [provider.ErrInvalidRef].
+// PutVersion adds a version to the parameter, which becomes the latest. A value
+// without a type has the parameter's, and a parameter that does not exist is
+// created where the value has one.
 //
 // A parameter has its latest 100 versions. The oldest goes when the next is
 // written, unless it has a label: then the write is refused, and the error says
@@ -111,14 +142,18 @@ func (s *Store) Create(ctx context.Context, ref provider.Ref, value string, attr
 //
 // AWS knows no token by which to recognise a write: one whose answer is lost
 // and that the SDK repeats makes two versions of the same content.
-func (s *Store) Overwrite(ctx context.Context, ref provider.Ref, value string, attributes Attributes) (Written, error) {
-	in, err := s.putInput(ref, value, attributes, true)
+func (s *Store) PutVersion(ctx context.Context, ref string, v provider.Value, attributes Attributes) (Written, error) {
+	parsed, err := s.writable(ref)
 	if err != nil {
 		return Written{}, err
 	}
-	out, _, err := s.put(ctx, ref, in)
+	in, err := putInput(parsed, v, attributes, true)
 	if err != nil {
-		return Written{}, s.explainPut(ctx, ref, in, err)
+		return Written{}, err
+	}
+	out, _, err := s.put(ctx, parsed, in)
+	if err != nil {
+		return Written{}, s.explainPut(ctx, parsed, in, err)
 	}
 	return written(out), nil
 }
@@ -126,23 +161,25 @@ func (s *Store) Overwrite(ctx context.Context, ref provider.Ref, value string, a
 const putOp = "PutParameter"
 
 // putInput checks what is to be written, and makes the request of it.
-func (s *Store) putInput(ref provider.Ref, value string, a Attributes, overwrite bool) (*ssm.PutParameterInput, error) {
-	if err := s.checkWrite(ref); err != nil {
-		return nil, err
+func putInput(ref provider.Ref, v provider.Value, a Attributes, overwrite bool) (*ssm.PutParameterInput, error) {
+	typ, err := typeOf(v)
+	if err == nil {
+		err = checkPut(v.Text(), typ, a, overwrite)
 	}
-	if err := checkPut(value, a, overwrite); err != nil {
+	if err != nil {
 		return nil, refuse(ref, err)
 	}
+	value := v.Text()
 	in := &ssm.PutParameterInput{
 		Name:      aws.String(ref.Name),
 		Value:     &value,
 		Overwrite: &overwrite,
-		Type:      types.ParameterType(a.Type),
+		Type:      types.ParameterType(typ),
 		Tier:      types.ParameterTier(a.Tier),
 		Tags:      tagList(a.Tags),
 	}
 	for to, from := range map[**string]string{
-		&in.KeyId: a.KeyID, &in.DataType: string(a.DataType), &in.AllowedPattern: a.AllowedPattern, &in.Description: a.Description,
+		&in.KeyId: a.KMSKey, &in.DataType: string(a.DataType), &in.AllowedPattern: a.AllowedPattern, &in.Description: a.Description,
 	} {
 		if from != "" {
 			*to = &from

@@ -46,16 +46,16 @@ func (s *Store) Delete(ctx context.Context, ref provider.Ref) error {
 // ssm:DeleteParameters, which is another permission than Delete's: to deny
 // ssm:DeleteParameter alone does not keep a parameter from it (API
 // DeleteParameters).
-func (s *Store) DeleteMany(ctx context.Context, refs ...provider.Ref) []error {
-	errs := make([]error, len(refs))
+func (s *Store) DeleteMany(ctx context.Context, refs ...string) []error {
+	errs, parsed := make([]error, len(refs)), make([]provider.Ref, len(refs))
 	byRegion := make(map[string][]string) // the names, each once
 	for i, ref := range refs {
-		if errs[i] = s.checkWrite(ref); errs[i] != nil {
+		if parsed[i], errs[i] = s.writable(ref); errs[i] != nil {
 			continue
 		}
-		region := s.clients.Region(ref.Region)
-		if !slices.Contains(byRegion[region], ref.Name) {
-			byRegion[region] = append(byRegion[region], ref.Name)
+		region, name := s.clients.Region(parsed[i].Region), parsed[i].Name
+		if !slices.Contains(byRegion[region], name) {
+			byRegion[region] = append(byRegion[region], name)
 		}
 	}
 	type place struct{ region, name string }
@@ -94,7 +94,7 @@ func (s *Store) DeleteMany(ctx context.Context, refs ...provider.Ref) []error {
 	}
 	s.limit.Run(ctx, jobs)
 
-	for i, ref := range refs {
+	for i, ref := range parsed {
 		if errs[i] != nil {
 			continue
 		}

@@ -15,15 +15,15 @@ const describeOp = "DescribeParameters"
 
 // Metadata is what a parameter has besides the value of a version.
 type Metadata struct {
-	Ref provider.Ref // as it was asked for
+	Name string
 	// ARN is empty in a history.
 	ARN string
 	// Version has the labels in a history alone, and the time at which it was
 	// written.
 	Version provider.Version
 	Type    provider.Type
-	// KeyID is the KMS key of a SecureString, as it was named.
-	KeyID          string
+	// KMSKey is the key of a SecureString, as it was named.
+	KMSKey         string
 	DataType       DataType
 	Tier           Tier
 	AllowedPattern string
@@ -37,29 +37,30 @@ type Metadata struct {
 // for tools: DescribeParameters has a quota so low that a fleet which calls it
 // at its start is throttled, and nothing else in this package calls it. It takes
 // a name, not an ARN: [Store.Versions] tells almost the same and takes both.
-func (s *Store) Describe(ctx context.Context, ref provider.Ref) (Metadata, error) {
-	if err := s.checkOwn(ref); err != nil {
+func (s *Store) Describe(ctx context.Context, ref string) (Metadata, error) {
+	parsed, err := own(ref)
+	if err != nil {
 		return Metadata{}, err
 	}
-	client := s.client(ref)
+	client := s.client(parsed)
 	for pages := (awsread.Pages{}); ; {
 		var out *ssm.DescribeParametersOutput
 		err := s.limit.Do(ctx, func() (err error) {
 			out, err = client.DescribeParameters(ctx, &ssm.DescribeParametersInput{
-				ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{ref.Name}}},
+				ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{parsed.Name}}},
 				NextToken:        pages.Token,
 			})
 			return err
 		})
 		if err != nil {
-			return Metadata{}, s.explainWrite(ref, describeOp, err)
+			return Metadata{}, s.explainWrite(parsed, describeOp, err)
 		}
 		for _, p := range out.Parameters {
-			if aws.ToString(p.Name) == ref.Name {
-				m := metadataOf(ref, types.ParameterHistory{
+			if aws.ToString(p.Name) == parsed.Name {
+				m := metadataOf(types.ParameterHistory{
 					AllowedPattern: p.AllowedPattern, DataType: p.DataType, Description: p.Description, KeyId: p.KeyId,
 					LastModifiedDate: p.LastModifiedDate, LastModifiedUser: p.LastModifiedUser, Policies: p.Policies,
-					Tier: p.Tier, Type: p.Type, Version: p.Version,
+					Name: p.Name, Tier: p.Tier, Type: p.Type, Version: p.Version,
 				})
 				m.ARN = aws.ToString(p.ARN)
 				return m, nil
@@ -67,20 +68,20 @@ func (s *Store) Describe(ctx context.Context, ref provider.Ref) (Metadata, error
 		}
 		more, err := pages.Next(out.NextToken, len(out.Parameters))
 		if err != nil {
-			return Metadata{}, s.explain(ref, describeOp, err)
+			return Metadata{}, s.explain(parsed, describeOp, err)
 		}
 		if !more {
-			return Metadata{}, s.explainWrite(ref, describeOp, notFoundBy(describeOp, ref.Name))
+			return Metadata{}, s.explainWrite(parsed, describeOp, notFoundBy(describeOp, parsed.Name))
 		}
 	}
 }
 
-func metadataOf(ref provider.Ref, h types.ParameterHistory) Metadata {
+func metadataOf(h types.ParameterHistory) Metadata {
 	return Metadata{
-		Ref:            ref,
+		Name:           aws.ToString(h.Name),
 		Version:        provider.NewVersion(version(h.Version).ID, aws.ToTime(h.LastModifiedDate), h.Labels...),
 		Type:           provider.Type(h.Type),
-		KeyID:          aws.ToString(h.KeyId),
+		KMSKey:         aws.ToString(h.KeyId),
 		DataType:       DataType(aws.ToString(h.DataType)),
 		Tier:           Tier(h.Tier),
 		AllowedPattern: aws.ToString(h.AllowedPattern),

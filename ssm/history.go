@@ -28,13 +28,13 @@ type Revision struct {
 // it, and the others go on, each read by itself from there. An error of the
 // listing itself comes last. The ref may be the ARN of a parameter that another
 // account shares (API GetParameterHistory, Name).
-func (s *Store) History(ctx context.Context, ref provider.Ref) iter.Seq2[Revision, error] {
+func (s *Store) History(ctx context.Context, ref string) iter.Seq2[Revision, error] {
 	return func(yield func(Revision, error) bool) {
 		for h, err := range s.versions(ctx, ref, true) {
 			var r Revision
 			if err == nil {
-				r.Metadata = metadataOf(ref, h.ParameterHistory)
-				r.Value, err = s.revision(ctx, r.Metadata, h)
+				r.Metadata = metadataOf(h.ParameterHistory)
+				r.Value, err = s.revision(ctx, h, r.Metadata)
 			}
 			if err != nil {
 				r = Revision{}
@@ -47,12 +47,12 @@ func (s *Store) History(ctx context.Context, ref provider.Ref) iter.Seq2[Revisio
 }
 
 // Versions yields what History yields without the values: KMS is not asked.
-func (s *Store) Versions(ctx context.Context, ref provider.Ref) iter.Seq2[Metadata, error] {
+func (s *Store) Versions(ctx context.Context, ref string) iter.Seq2[Metadata, error] {
 	return func(yield func(Metadata, error) bool) {
 		for h, err := range s.versions(ctx, ref, false) {
 			var m Metadata
 			if err == nil {
-				m = metadataOf(ref, h.ParameterHistory)
+				m = metadataOf(h.ParameterHistory)
 			}
 			if !yield(m, err) {
 				return
@@ -64,13 +64,15 @@ func (s *Store) Versions(ctx context.Context, ref provider.Ref) iter.Seq2[Metada
 // versionRead is a version as it was read.
 type versionRead struct {
 	types.ParameterHistory
+	ref       provider.Ref // of the parameter
 	decrypted bool
 }
 
 // versions yields the versions, decrypted as long as KMS decrypts all of a page.
-func (s *Store) versions(ctx context.Context, ref provider.Ref, decrypt bool) iter.Seq2[versionRead, error] {
+func (s *Store) versions(ctx context.Context, of string, decrypt bool) iter.Seq2[versionRead, error] {
 	return func(yield func(versionRead, error) bool) {
-		if err := s.checkRead(ref); err != nil {
+		ref, err := readable(of)
+		if err != nil {
 			yield(versionRead{}, err)
 			return
 		}
@@ -92,7 +94,7 @@ func (s *Store) versions(ctx context.Context, ref provider.Ref, decrypt bool) it
 				return
 			}
 			for _, h := range out.Parameters {
-				if !yield(versionRead{h, decrypt}, nil) {
+				if !yield(versionRead{h, ref, decrypt}, nil) {
 					return
 				}
 			}
@@ -108,8 +110,8 @@ func (s *Store) versions(ctx context.Context, ref provider.Ref, decrypt bool) it
 }
 
 // revision is the value of a version, read again if it is not decrypted.
-func (s *Store) revision(ctx context.Context, m Metadata, h versionRead) (provider.Value, error) {
-	pinned := m.Ref
+func (s *Store) revision(ctx context.Context, h versionRead, m Metadata) (provider.Value, error) {
+	pinned := h.ref
 	pinned.Version = m.Version.ID
 	if m.Type == provider.SecureString && !h.decrypted {
 		r := s.Fetch(ctx, pinned)[0]

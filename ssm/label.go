@@ -2,6 +2,7 @@ package ssm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,28 +26,28 @@ const (
 // with a digit, "aws" or "ssm" in whatever case (API LabelParameterVersion);
 // one that is not so fails before the call, and one that AWS leaves out of its
 // own accord gives an error that names it, while the others are set.
-func (s *Store) Label(ctx context.Context, ref provider.Ref, labels ...string) error {
-	n, err := s.checkLabelled(ref)
+func (s *Store) Label(ctx context.Context, ref string, labels ...string) error {
+	parsed, n, err := s.labelled(ref)
 	if err != nil {
 		return err
 	}
 	if err := checkLabels(labels); err != nil {
-		return refuse(ref, err)
+		return refuse(parsed, err)
 	}
-	in := &ssm.LabelParameterVersionInput{Name: &ref.Name, Labels: labels}
+	in := &ssm.LabelParameterVersionInput{Name: &parsed.Name, Labels: labels}
 	if n > 0 {
 		in.ParameterVersion = &n
 	}
 	var out *ssm.LabelParameterVersionOutput
 	err = s.limit.Do(ctx, func() (err error) {
-		out, err = s.client(ref).LabelParameterVersion(ctx, in)
+		out, err = s.client(parsed).LabelParameterVersion(ctx, in)
 		return err
 	})
 	if err != nil {
-		return s.explainWrite(ref, labelOp, err)
+		return s.explainWrite(parsed, labelOp, err)
 	}
 	if len(out.InvalidLabels) > 0 {
-		return refuse(ref, fmt.Errorf("AWS does not accept the labels %q, and has set the others", out.InvalidLabels))
+		return refuse(parsed, fmt.Errorf("AWS does not accept the labels %q, and has set the others", out.InvalidLabels))
 	}
 	return nil
 }
@@ -54,47 +55,47 @@ func (s *Store) Label(ctx context.Context, ref provider.Ref, labels ...string) e
 // Unlabel takes labels from the version that ref names by ?version=. Labels
 // that the version does not have give [provider.ErrVersionNotFound], while the
 // others are removed; where a label is, a ref with ?label= tells.
-func (s *Store) Unlabel(ctx context.Context, ref provider.Ref, labels ...string) error {
-	n, err := s.checkLabelled(ref)
+func (s *Store) Unlabel(ctx context.Context, ref string, labels ...string) error {
+	parsed, n, err := s.labelled(ref)
 	if err == nil && n == 0 {
-		err = refuse(ref, fmt.Errorf("a label is removed from one version: name it by ?version="))
+		err = refuse(parsed, errors.New("a label is removed from one version: name it by ?version="))
 	}
 	if err != nil {
 		return err
 	}
 	if err := checkLabels(labels); err != nil {
-		return refuse(ref, err)
+		return refuse(parsed, err)
 	}
 	var attempts int
 	var out *ssm.UnlabelParameterVersionOutput
 	err = s.limit.Do(ctx, func() (err error) {
-		out, err = s.client(ref).UnlabelParameterVersion(ctx, &ssm.UnlabelParameterVersionInput{
-			Name: &ref.Name, ParameterVersion: aws.Int64(n), Labels: labels,
+		out, err = s.client(parsed).UnlabelParameterVersion(ctx, &ssm.UnlabelParameterVersionInput{
+			Name: &parsed.Name, ParameterVersion: aws.Int64(n), Labels: labels,
 		}, counting(&attempts))
 		return err
 	})
 	if err != nil {
-		return s.explainWrite(ref, unlabelOp, err)
+		return s.explainWrite(parsed, unlabelOp, err)
 	}
 	if len(out.InvalidLabels) > 0 && attempts == 1 { // else an earlier attempt may have removed them
-		return &provider.Error{Ref: ref, Kind: provider.ErrVersionNotFound,
+		return &provider.Error{Ref: parsed, Kind: provider.ErrVersionNotFound,
 			Hint: "the version does not have the labels " + strings.Join(out.InvalidLabels, ", ")}
 	}
 	return nil
 }
 
-// checkLabelled checks a ref that may name a version, and returns that or 0.
-func (s *Store) checkLabelled(ref provider.Ref) (n int64, err error) {
-	base := ref
+// labelled parses a ref that may name a version, and returns that or 0.
+func (s *Store) labelled(ref string) (parsed provider.Ref, n int64, err error) {
+	if parsed, err = provider.ParseRef(ref); err != nil {
+		return parsed, 0, err
+	}
+	base := parsed
 	base.Version = ""
 	if err := s.checkWrite(base); err != nil {
-		return 0, err
+		return parsed, 0, err
 	}
-	if ref.Version == "" {
-		return 0, nil
+	if parsed.Version != "" {
+		n, err = strconv.ParseInt(parsed.Version, 10, 64) // ParseRef has checked it
 	}
-	if n, err = strconv.ParseInt(ref.Version, 10, 64); err != nil || n < 1 {
-		return 0, refuse(ref, fmt.Errorf("the version of a parameter is a number from 1"))
-	}
-	return n, nil
+	return parsed, n, err
 }

@@ -17,7 +17,7 @@ var _ provider.Writer = (*Store)(nil)
 // Put implements [provider.Writer]. A parameter that does not exist becomes a
 // SecureString where v has no type, with the key of [WithKMSKey]. The type
 // [provider.SecretString] means SecureString; a parameter is text, so
-// [provider.SecretBinary] is refused. [Store.Create] and [Store.Overwrite] set
+// [provider.SecretBinary] is refused. [Store.Create] and [Store.PutVersion] set
 // what else a parameter has.
 //
 // Parameter Store does not compare and write in one step. On a Version, Put
@@ -36,18 +36,18 @@ var _ provider.Writer = (*Store)(nil)
 func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Condition) (provider.Version, error) {
 	ref := v.Ref()
 	fail := func(err error) (provider.Version, error) { return provider.Version{}, err }
-	typ, err := putType(v.Type())
-	if err == nil {
-		err = checkCondition(cond)
+	if err := s.checkWrite(ref); err != nil {
+		return fail(err)
 	}
-	if err != nil {
+	if err := checkCondition(cond); err != nil {
 		return fail(refuse(ref, err))
 	}
-	in, err := s.putInput(ref, v.Text(), Attributes{Type: typ}, !cond.Absent)
+	in, err := putInput(ref, v, Attributes{}, !cond.Absent)
 	if err != nil {
 		return fail(err)
 	}
-	if typ == "" || cond.Version != "" || cond.Token != "" {
+	untyped := in.Type == ""
+	if untyped || cond.Version != "" || cond.Token != "" {
 		latest, err := s.current(ctx, ref, "", cond.Token != "")
 		gone := isCode[*types.ParameterNotFound](err)
 		switch {
@@ -59,9 +59,9 @@ func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Conditi
 			return fail(conflict(ref, "there is no such parameter, and so no version "+cond.Version, err))
 		case cond.Version != "" && latest.version.ID != cond.Version:
 			return fail(conflict(ref, fmt.Sprintf("the current version is %s, not %s: read it and decide again", latest.version.ID, cond.Version), nil))
-		case typ == "" && !gone:
+		case untyped && !gone:
 			in.Type = types.ParameterType(latest.typ)
-		case typ == "":
+		case untyped:
 			in.Type = types.ParameterTypeSecureString
 		}
 	}
@@ -82,17 +82,6 @@ func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Conditi
 		}
 	}
 	return version(out.Version), nil
-}
-
-// putType is the type that a value of type t is stored with.
-func putType(t provider.Type) (provider.Type, error) {
-	switch t {
-	case provider.SecretString:
-		return provider.SecureString, nil
-	case provider.SecretBinary:
-		return "", errors.New("a parameter is text: encode the value, as base64 say, and put that as a SecureString")
-	}
-	return t, nil
 }
 
 func checkCondition(c provider.Condition) error {

@@ -22,19 +22,19 @@ var refusals = map[string]struct {
 	kind error
 	hint string
 }{
-	"ParameterAlreadyExists":             {provider.ErrConflict, "it exists already: Overwrite adds a version to it"},
-	"ParameterLimitExceeded":             {provider.ErrInvalidRef, "the account has all the parameters of the tier that it may have in the Region, 10,000 standard or 100,000 advanced ones: delete some, or take the other tier"},
-	"HierarchyLevelLimitExceeded":        {provider.ErrInvalidRef, "a hierarchy has 15 levels at most"},
-	"HierarchyTypeMismatch":              {provider.ErrInvalidRef, "a parameter keeps its type: write it without one, take another name, or delete it and create it again 30 seconds later"},
-	"IncompatiblePolicy":                 {provider.ErrInvalidRef, "a parameter has one Expiration at most, and an ExpirationNotification needs one"},
-	"InvalidAllowedPattern":              {provider.ErrInvalidRef, "AWS does not accept the allowed pattern as a regular expression"},
-	"InvalidPolicyAttribute":             {provider.ErrInvalidRef, "AWS does not accept an attribute of a policy"},
-	"InvalidPolicyType":                  {provider.ErrInvalidRef, "AWS does not know the type of a policy"},
-	"ParameterPatternMismatch":           {provider.ErrInvalidRef, "the value does not match the parameter's allowed pattern, which Describe tells"},
-	"PoliciesLimitExceeded":              {provider.ErrInvalidRef, "a parameter has ten policies at most"},
-	"UnsupportedParameterType":           {provider.ErrInvalidRef, "want the type String, StringList or SecureString"},
-	"ParameterVersionLabelLimitExceeded": {provider.ErrInvalidRef, "a version has ten labels at most: move some to another by Label, or remove them by Unlabel"},
-	"TooManyTagsError":                   {provider.ErrInvalidRef, "a parameter has 50 tags at most: remove some by Untag"},
+	"ParameterAlreadyExists":             {provider.ErrConflict, "it exists already: PutVersion adds a version to it"},
+	"ParameterLimitExceeded":             {ErrInvalid, "the account has all the parameters of the tier that it may have in the Region, 10,000 standard or 100,000 advanced ones: delete some, or take the other tier"},
+	"HierarchyLevelLimitExceeded":        {ErrInvalid, "a hierarchy has 15 levels at most"},
+	"HierarchyTypeMismatch":              {ErrInvalid, "a parameter keeps its type: write it without one, take another name, or delete it and create it again 30 seconds later"},
+	"IncompatiblePolicy":                 {ErrInvalid, "a parameter has one Expiration at most, and an ExpirationNotification needs one"},
+	"InvalidAllowedPattern":              {ErrInvalid, "AWS does not accept the allowed pattern as a regular expression"},
+	"InvalidPolicyAttribute":             {ErrInvalid, "AWS does not accept an attribute of a policy"},
+	"InvalidPolicyType":                  {ErrInvalid, "AWS does not know the type of a policy"},
+	"ParameterPatternMismatch":           {ErrInvalid, "the value does not match the parameter's allowed pattern, which Describe tells"},
+	"PoliciesLimitExceeded":              {ErrInvalid, "a parameter has ten policies at most"},
+	"UnsupportedParameterType":           {ErrInvalid, "want the type String, StringList or SecureString"},
+	"ParameterVersionLabelLimitExceeded": {ErrInvalid, "a version has ten labels at most: move some to another by Label, or remove them by Unlabel"},
+	"TooManyTagsError":                   {ErrInvalid, "a parameter has 50 tags at most: remove some by Untag"},
 	"TooManyUpdates":                     {provider.ErrThrottled, "another write of it is under way: try again"},
 	"ServiceSettingNotFound":             {provider.ErrNotFound, "Parameter Store has no such setting in this Region"},
 }
@@ -69,6 +69,7 @@ func (s *Store) explainWrite(ref provider.Ref, op string, err error) error {
 	if !ok || code != "Validation" {
 		return explained
 	}
+	e.Kind = ErrInvalid
 	for _, v := range validations {
 		if strings.Contains(strings.ToLower(awsread.Message(err)), v.says) {
 			e.Hint = v.hint
@@ -81,7 +82,7 @@ func (s *Store) explainWrite(ref provider.Ref, op string, err error) error {
 // explainPut is explainWrite for PutParameter.
 func (s *Store) explainPut(ctx context.Context, ref provider.Ref, in *ssm.PutParameterInput, err error) error {
 	if isCode[*types.ParameterMaxVersionLimitExceeded](err) {
-		return &provider.Error{Ref: ref, Kind: provider.ErrConflict, Hint: s.oldestLabels(ctx, ref), Err: awsread.Clean(err)}
+		return &provider.Error{Ref: ref, Kind: ErrInvalid, Hint: s.oldestLabels(ctx, ref), Err: awsread.Clean(err)}
 	}
 	explained := s.explainWrite(ref, putOp, err)
 	if e, ok := explained.(*provider.Error); ok && e.Kind == provider.ErrDecryption {
@@ -99,7 +100,7 @@ func (s *Store) oldestLabels(ctx context.Context, ref provider.Ref) string {
 	const first = "it has 100 versions, and the oldest, which would go, is kept by "
 	var oldest Metadata
 	least := int64(0)
-	for m, err := range s.Versions(ctx, ref) {
+	for m, err := range s.Versions(ctx, ref.String()) {
 		if err != nil {
 			least = 0
 			break

@@ -180,19 +180,6 @@ func (s *suite) write(t *testing.T) {
 		nothing := s.ref(t, p, s.name("write"))
 		s.requireError(t, nothing, w.Delete(t.Context(), nothing), provider.ErrNotFound)
 	})
-	t.Run("WrittenAfterItsDeletion", func(t *testing.T) {
-		ref, first := s.put(t, p, s.name("write"), s.value(1))
-		require.NoError(t, w.Delete(t.Context(), ref))
-		version, err := w.Put(t.Context(), text(ref, 2), provider.Condition{})
-		if err == nil {
-			requireIs(t, ref, version, 2)
-			return
-		}
-		s.requireError(t, ref, err, provider.ErrDeleted)
-		for _, cond := range []provider.Condition{{Absent: true}, {Version: first.ID}} {
-			requireRefused(t, text(ref, 2), cond, provider.ErrDeleted)
-		}
-	})
 	t.Run("EndedContext", func(t *testing.T) {
 		ref := missing(t)
 		there, version := s.put(t, p, s.name("write"), s.value(1))
