@@ -21,6 +21,20 @@
 // policy allowed it; BatchGetSecretValue answers such an ARN with an error for
 // the item. An ARN of another region than the one called is not found.
 //
+// # Rotation
+//
+// RotateSecret calls a Go function in place of a Lambda, asynchronously, and
+// runs the schedule on the server's clock; see [Server.HandleRotation]. Replicas
+// follow their primary at once; only the answer of the call that makes them
+// says InProgress.
+//
+// # What is not enforced
+//
+// Resource policies are stored and checked for their form and for broad access,
+// and permit or deny nothing: inject [AccessDenied]. KMS keys are any text that
+// could name one. The throughput setting of Parameter Store changes no quota:
+// inject [Throttled].
+//
 // # Eventual consistency
 //
 // AWS is eventually consistent; this server is not: what was written is read

@@ -2,6 +2,7 @@ package secretstest_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -25,6 +26,15 @@ func FuzzRequest(f *testing.F) {
 		{"secretsmanager.DeleteSecret", `{"SecretId":"b","RecoveryWindowInDays":-1}`, ""},
 		{"secretsmanager.GetRandomPassword", `{"PasswordLength":4,"ExcludeCharacters":"a"}`, ""},
 		{"secretsmanager.RotateSecret", `{"SecretId":"a","RotationRules":{"AutomaticallyAfterDays":1}}`, ""},
+		{"secretsmanager.RotateSecret", `{"SecretId":"a","ClientRequestToken":"00000000000000000000000000000000","RotationLambdaARN":"` + rotator + `","RotationRules":{"ScheduleExpression":"cron(0 4/12 ? * MON#2,L *)","Duration":"2h"}}`, ""},
+		{"secretsmanager.RotateSecret", `{"SecretId":"a","ClientRequestToken":"00000000000000000000000000000001","RotateImmediately":false,"RotationRules":{"ScheduleExpression":"rate(10 days)"}}`, ""},
+		{"secretsmanager.CancelRotateSecret", `{"SecretId":"a"}`, ""},
+		{"secretsmanager.PutResourcePolicy", `{"SecretId":"a","BlockPublicPolicy":true,"ResourcePolicy":"{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":[\"*\"]},\"Action\":\"*\",\"Resource\":\"*\"}}"}`, ""},
+		{"secretsmanager.ReplicateSecretToRegions", `{"SecretId":"a","AddReplicaRegions":[{"Region":"eu-west-1"}],"ForceOverwriteReplicaSecret":true}`, ""},
+		{"secretsmanager.StopReplicationToReplica", `{"SecretId":"a"}`, "Credential=x/20260101/eu-west-1/secretsmanager/aws4_request"},
+		{"AmazonSSM.UpdateServiceSetting", `{"SettingId":"/ssm/parameter-store/default-parameter-tier","SettingValue":"Advanced"}`, ""},
+		{"AmazonSSM.PutResourcePolicy", `{"ResourceArn":"arn:aws:ssm:us-east-1:123456789012:parameter/p","Policy":"{}"}`, ""},
+		{"AmazonSSM.PutParameter", `{"Name":"/q","Type":"String","Value":"v","Tier":"Advanced","Policies":"[{\"Type\":\"Expiration\",\"Version\":\"1.0\",\"Attributes\":{\"Timestamp\":\"2099-01-01T00:00Z\"}}]"}`, ""},
 		{"AmazonSSM.GetParameter", `{"Name":"/p:1","WithDecryption":true}`, ""},
 		{"AmazonSSM.GetParameter", `{"Name":"arn:aws:ssm:us-east-1:123456789012:parameter/p:x"}`, ""},
 		{"AmazonSSM.GetParameter", `{"Name":"/aws/reference/secretsmanager/a:AWSCURRENT","WithDecryption":true}`, ""},
@@ -43,6 +53,7 @@ func FuzzRequest(f *testing.F) {
 	srv.SetSecret("a", "v")
 	srv.SetSecureParameter("/p", "v")
 	srv.Inject(secretstest.Fault{Name: "*", Err: secretstest.AccessDenied(), Rate: 0.1})
+	srv.HandleRotation(rotator, func(context.Context, secretstest.RotationEvent) error { return nil })
 	client := srv.Config().HTTPClient
 	f.Fuzz(func(t *testing.T, target string, body []byte, authorization string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL(), bytes.NewReader(body))

@@ -309,17 +309,23 @@ func TestScheduledRotationRunsAsTheClockIsAdvanced(t *testing.T) {
 	srv.Advance(365 * 24 * time.Hour)
 	require.NoError(t, srv.WaitRotations(t.Context()))
 	require.Equal(t, allSteps, f.steps(), "one rotation, however many windows were skipped")
+}
 
+func TestNoRotationOfASecretScheduledForDeletion(t *testing.T) {
+	srv, sm, f := rotating(t)
+	_, err := rotate(t, sm, everyDays(10))
+	require.NoError(t, err)
+	require.NoError(t, srv.WaitRotations(t.Context()))
+	f.steps()
 	_, err = sm.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("a")})
 	require.NoError(t, err)
-	srv.Advance(29 * 24 * time.Hour)
+	srv.Advance(20 * 24 * time.Hour)
+	require.NoError(t, srv.WaitRotations(t.Context()))
+	require.Empty(t, f.steps())
 	_, err = sm.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String("a")})
 	require.NoError(t, err)
 	require.NoError(t, srv.WaitRotations(t.Context()))
-	require.Empty(t, f.steps(), "no rotation while it was scheduled for deletion")
-	srv.Advance(2 * 24 * time.Hour)
-	require.NoError(t, srv.WaitRotations(t.Context()))
-	require.Equal(t, allSteps, f.steps())
+	require.Equal(t, allSteps, f.steps(), "what was due is made up for")
 }
 
 func TestAManualValueCountsAsRotation(t *testing.T) {
@@ -382,6 +388,39 @@ func TestRetriesEndAndRotateSecretTriesAgain(t *testing.T) {
 	require.NoError(t, srv.WaitRotations(t.Context()))
 	require.Equal(t, allSteps, f.steps())
 	require.Equal(t, []string{"AWSCURRENT", "AWSPENDING"}, describe(t, sm, "a").VersionIdsToStages[*out.VersionId])
+}
+
+// The retries begin anew with a window, and with a RotateSecret.
+func TestRetriesBeginAnew(t *testing.T) {
+	for name, again := range map[string]func(*secretstest.Server, *secretsmanager.Client){
+		"window": func(srv *secretstest.Server, _ *secretsmanager.Client) { srv.Advance(24 * time.Hour) },
+		"RotateSecret": func(_ *secretstest.Server, sm *secretsmanager.Client) {
+			_, err := rotate(t, sm)
+			requireCode(t, err, "InvalidRequestException")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, sm, f := rotating(t)
+			f.fails["createSecret"] = 7
+			_, err := rotate(t, sm, everyDays(2))
+			require.NoError(t, err)
+			for range 30 {
+				_ = srv.WaitRotations(t.Context())
+				srv.Advance(time.Minute)
+			}
+			require.Len(t, f.steps(), 5)
+			srv.Advance(24 * time.Hour)
+			require.NoError(t, srv.WaitRotations(t.Context()))
+			require.Empty(t, f.steps())
+			again(srv, sm)
+			require.Error(t, srv.WaitRotations(t.Context()))
+			srv.Advance(time.Minute)
+			require.Error(t, srv.WaitRotations(t.Context()))
+			srv.Advance(2 * time.Minute)
+			require.NoError(t, srv.WaitRotations(t.Context()))
+			require.Equal(t, append([]string{"create", "create"}, allSteps...), f.steps())
+		})
+	}
 }
 
 func TestAFunctionThatMovesNothingHasFailed(t *testing.T) {
@@ -461,6 +500,16 @@ func TestManagedAndExternalRotation(t *testing.T) {
 	srv.HandleRotation("rds", f.call)
 	_, err = rotate(t, sm, as("rds!db"), func(in *secretsmanager.RotateSecretInput) { in.RotationLambdaARN = aws.String(rotator) })
 	requireCode(t, err, "InvalidParameterException")
+	srv.HandleRotation("rds", func(ctx context.Context, e secretstest.RotationEvent) error {
+		if e.Step == "setSecret" {
+			_, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &e.SecretId, SecretString: aws.String("x")})
+			var refused *types.InvalidRequestException
+			if !errors.As(err, &refused) {
+				return fmt.Errorf("a version of another token: %w", err)
+			}
+		}
+		return f.call(ctx, e)
+	})
 	_, err = rotate(t, sm, as("rds!db"), everyDays(7))
 	require.NoError(t, err)
 	require.NoError(t, srv.WaitRotations(t.Context()), "the owner may write while it rotates")

@@ -90,6 +90,7 @@ func TestSecretPolicyIsChecked(t *testing.T) {
 		"no resource":       {`{"Statement":[{"Action":"*",` + narrowPolicy + `}]}`, malformed, malformed, 1},
 		"principal":         {policyOf(`"Effect":"Allow","Principal":{"AWS":"app"}`), malformed, malformed, 1},
 		"service principal": {policyOf(`"Effect":"Allow","Principal":{"Service":"example.com"}`), malformed, malformed, 1},
+		"a Sid twice":       {`{"Statement":[{"Sid":"s","Action":"*","Resource":"*",` + narrowPolicy + `},{"Sid":"s","Action":"*","Resource":"*",` + narrowPolicy + `}]}`, malformed, malformed, 1},
 		"kind of principal": {policyOf(`"Effect":"Allow","Principal":{"Person":"me"}`), malformed, malformed, 1},
 
 		"longest":  {sized(20_480), "", "", 0},

@@ -3,6 +3,7 @@ package secretstest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -128,6 +129,27 @@ func TestReplicationMeetsATakenName(t *testing.T) {
 	out, err := west.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("a")})
 	require.NoError(t, err)
 	require.Equal(t, "1", aws.ToString(out.SecretString))
+}
+
+func TestReplicatingAgainChangesTheKey(t *testing.T) {
+	srv, sm, _ := start(t)
+	srv.SetSecret("a", "1")
+	west := inRegion(srv, "us-west-2")
+	replicate := func(key string) {
+		_, err := sm.ReplicateSecretToRegions(t.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: aws.String("a"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("us-west-2"), KmsKeyId: &key}}})
+		require.NoError(t, err)
+	}
+	replicate("alias/one")
+	created := describe(t, west, "a").CreatedDate
+	srv.Advance(time.Hour)
+	replicate("alias/two")
+	after := describe(t, west, "a")
+	require.Equal(t, "alias/two", aws.ToString(after.KmsKeyId))
+	require.Equal(t, created, after.CreatedDate)
+	require.Len(t, describe(t, sm, "a").ReplicationStatus, 1)
+	versions, err := west.ListSecretVersionIds(t.Context(), &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String("a")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"alias/two"}, versions.Versions[0].KmsKeyIds)
 }
 
 func TestStopReplicationPromotesTheReplica(t *testing.T) {

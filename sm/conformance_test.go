@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -98,20 +99,10 @@ func conform(t *testing.T, srv *secretstest.Server, opts ...sm.Option) {
 // version carries it says that the secret itself is missing, which is why the
 // suite has no test of stages; one secret that is marked for deletion or has no
 // value fails a whole BatchGetSecretValue that filters by name, so that List
-// falls back on ListSecrets.
+// falls back on ListSecrets. What it does not cope with is made up for by
+// [askForCurrent].
 func TestConformanceEndpoint(t *testing.T) {
-	if os.Getenv("AWS_ENDPOINT_URL") == "" {
-		t.Skip("AWS_ENDPOINT_URL is not set")
-	}
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
-		tr.DisableKeepAlives = true // leaves no goroutine behind
-	})
-	opts := []func(*config.LoadOptions) error{config.WithRegion("us-east-1"), config.WithHTTPClient(client)}
-	if os.Getenv("AWS_ACCESS_KEY_ID") == "" {
-		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")))
-	}
-	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
-	require.NoError(t, err)
+	cfg := endpoint(t)
 	for mode, opts := range modes {
 		h := harness(cfg, opts...)
 		if strings.Contains(os.Getenv("AWS_ENDPOINT_URL"), ".amazonaws.com") {
@@ -125,6 +116,43 @@ func TestConformanceEndpoint(t *testing.T) {
 		}
 		t.Run(mode, func(t *testing.T) { providertest.Run(t, h) })
 	}
+}
+
+// endpoint is the configuration for AWS_ENDPOINT_URL; a test that needs it skips
+// without.
+func endpoint(t *testing.T) aws.Config {
+	t.Helper()
+	if os.Getenv("AWS_ENDPOINT_URL") == "" {
+		t.Skip("AWS_ENDPOINT_URL is not set")
+	}
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+		tr.DisableKeepAlives = true // leaves no goroutine behind
+	})
+	opts := []func(*config.LoadOptions) error{
+		config.WithRegion("us-east-1"), config.WithHTTPClient(client), config.WithAPIOptions([]func(*middleware.Stack) error{askForCurrent}),
+	}
+	if os.Getenv("AWS_ACCESS_KEY_ID") == "" {
+		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")))
+	}
+	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
+	require.NoError(t, err)
+	return cfg
+}
+
+// askForCurrent has GetSecretValue name the stage that is its default (API
+// GetSecretValue, VersionStage). Without one, moto 5.2.1 answers with the
+// version that was last put under AWSCURRENT, even if UpdateSecretVersionStage
+// has moved AWSCURRENT since.
+func askForCurrent(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("AskForCurrent",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if get, ok := in.Parameters.(*secretsmanager.GetSecretValueInput); ok && get.VersionId == nil && get.VersionStage == nil {
+				named := *get
+				named.VersionStage = aws.String("AWSCURRENT")
+				in.Parameters = &named
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
 }
 
 // harness writes by the SDK, so that it suits every endpoint.

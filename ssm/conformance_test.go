@@ -63,6 +63,13 @@ func conform(t *testing.T, srv *secretstest.Server, opts ...ssm.Option) {
 // it says ParameterNotFound of a label that no version carries, which is why
 // the suite has no test of labels.
 func TestConformanceEndpoint(t *testing.T) {
+	cfg := endpoint(t)
+	providertest.Run(t, harness(cfg))
+	t.Run("Expiry", func(t *testing.T) { providertest.Run(t, harness(cfg, ssm.WithExpiry())) })
+}
+
+// endpoint is the configuration for the endpoint of AWS_ENDPOINT_URL.
+func endpoint(t *testing.T) aws.Config {
 	if os.Getenv("AWS_ENDPOINT_URL") == "" {
 		t.Skip("AWS_ENDPOINT_URL is not set")
 	}
@@ -75,8 +82,7 @@ func TestConformanceEndpoint(t *testing.T) {
 	}
 	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
 	require.NoError(t, err)
-	providertest.Run(t, harness(cfg))
-	t.Run("Expiry", func(t *testing.T) { providertest.Run(t, harness(cfg, ssm.WithExpiry())) })
+	return cfg
 }
 
 // harness writes by the SDK, so that it suits every endpoint. Parameters have

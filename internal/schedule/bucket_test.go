@@ -48,9 +48,10 @@ func TestRequestsHaveTheirCost(t *testing.T) {
 
 func TestInfinityIsNoLimit(t *testing.T) {
 	b := schedule.NewBucket(math.Inf(1), 1)
+	rate := b.Rate()
 	b.Throttled(start)
+	require.Equal(t, rate, b.Rate())
 	require.Zero(t, pass(b, start, 10_000, 1))
-	require.Greater(t, b.Rate(), 1e300)
 }
 
 func TestThrottlingHalvesTheRateOnceASecond(t *testing.T) {
