@@ -34,6 +34,8 @@ func (s *Store) refused(ref provider.Ref, op string, err error, secrets ...provi
 		e.Kind, e.Hint = ErrInvalid, "the policy lets in more than the principals it means: name them, or set PolicyOptions.AllowPublic"
 	case code == "MalformedPolicyDocumentException":
 		e.Kind, e.Hint = ErrInvalid, "the policy has errors: ValidatePolicy lists them"
+	case e.Kind == provider.ErrAccessDenied && op == "RotateSecret" && strings.Contains(said, "invoke"):
+		e.Hint = "the function's own policy has to allow secretsmanager.amazonaws.com to invoke it"
 	case code == "PreconditionNotMetException":
 		e.Kind, e.Hint = ErrInvalid, "something else has to be done first"
 	case code == "EncryptionFailure", e.Kind == provider.ErrDecryption:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/bits"
 	"testing"
 	"time"
 
@@ -113,8 +114,8 @@ func TestTriesOfAnOutage(t *testing.T) {
 	s = of("sm-batch", 1, 24*time.Hour)
 	s.store.read = 0
 	o := simulate(s)
-	fetches := float64(o.attempts-retryTokens/retryCost) / 3
-	require.Equal(t, fetches, float64(int(fetches)), "retries end with their tokens")
+	fetches := float64(o.attempts-100) / 3
+	require.Equal(t, fetches, float64(int(fetches)), "retries end with their tokens, which are for a hundred")
 	require.InDelta(t, 24*time.Hour.Seconds()/157, fetches, 150)
 }
 
@@ -140,6 +141,44 @@ func TestOutageOfWhatIsWarm(t *testing.T) {
 				require.True(t, e.values == 0 || e.held && e.until > f.now)
 			}
 		}
+	}
+}
+
+// A store in trouble is asked for twenty values at most, and not before its
+// backoff is over.
+func TestTroubleIsProbed(t *testing.T) {
+	f := newFleet(of("sm-batch", 1, time.Hour))
+	f.run(12 * time.Minute)
+	f.reading.rate = 0
+	p, probed := &f.procs[0], 0
+	for f.now < int64(50*time.Minute) {
+		f.run(time.Duration(f.now) + 10*time.Millisecond)
+		if p.flying && p.failures > 0 {
+			probed++
+			require.Equal(t, 1, bits.OnesCount8(p.asked))
+			require.GreaterOrEqual(t, p.began, p.retry)
+		}
+	}
+	require.Positive(t, probed)
+}
+
+// Who crashes loses what it had.
+func TestCrashingStartsAllOver(t *testing.T) {
+	for a, want := range map[app]int{patient: 2, crashing: 0} {
+		s := of("sm-batch", 1, time.Hour)
+		s.app = a
+		f := newFleet(s)
+		f.reading.tokens, f.reading.rate = 2, 2
+		f.run(time.Millisecond)
+		f.reading.tokens, f.reading.rate = 0, 0
+		f.run(4 * time.Minute)
+		held := 0
+		for _, g := range f.procs[0].groups {
+			if g.held {
+				held++
+			}
+		}
+		require.Equal(t, want, held)
 	}
 }
 
@@ -182,14 +221,14 @@ func TestCrashingBacksOff(t *testing.T) {
 // deploy included, is not throttled; one that needs more than all of it never
 // gets more.
 func TestWhatTheQuotaAllows(t *testing.T) {
-	s := of("sm-batch", 3000, 3*time.Hour)
+	s := of("sm-batch", 3000, time.Hour)
 	s.deploy = time.Minute
 	o := simulate(s)
 	require.Less(t, o.need(), 0.5)
 	require.Zero(t, o.throttled-o.throttledWarm)
 	require.Zero(t, o.stale)
 
-	s = of("ssm-default", 5000, 3*time.Hour)
+	s = of("ssm-default", 3000, time.Hour)
 	s.deploy = time.Minute
 	o = simulate(s)
 	require.Greater(t, o.need(), 1.0)
