@@ -46,6 +46,16 @@ type flight struct {
 	superseded atomic.Bool    // what it brings is too old for the cache
 }
 
+// landed reports whether the flight has delivered.
+func (f *flight) landed() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 const (
 	// patience is how long a call may keep those waiting that came after it.
 	// Then they leave without it: a call that hangs holds up nobody for long.
@@ -90,6 +100,9 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 	waiting := len(l.queue) > 0
 	for i, ref := range refs {
 		f := l.flights[ref]
+		if f != nil && f.landed() {
+			f = nil // it is about to be cleared away
+		}
 		switch {
 		case f != nil && !(d.news() && f.left):
 			if d != wantRenewal {

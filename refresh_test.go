@@ -171,6 +171,33 @@ func TestOutageIsSurvived(t *testing.T) {
 	}
 }
 
+// A call that fails after a later one was answered is old news.
+func TestOvertakenFailureIsNoTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &store{}
+		s.set("quick", "x")
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			if refs[0].Name == "slow" {
+				time.Sleep(3 * time.Second)
+				return make([]provider.Result, len(refs))
+			}
+			return s.read(refs)
+		})
+		c := open(t, secrets.WithProvider(s), secrets.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := c.Get(t.Context(), "mem://slow")
+			require.ErrorIs(t, err, provider.ErrUnavailable)
+		}()
+		time.Sleep(time.Second)
+		get(t, c, "mem://quick")
+		<-done
+		require.Empty(t, log.String())
+	})
+}
+
 // Each kind of failure has its window, and at its end the error surfaces.
 func TestStaleWindows(t *testing.T) {
 	for kind, window := range map[error]time.Duration{
