@@ -208,44 +208,50 @@ func TestStaleWindows(t *testing.T) {
 		provider.ErrDeleted:      2 * time.Minute,
 		provider.ErrNotFound:     2 * time.Minute,
 	} {
-		t.Run(kind.Error(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &store{}
-				s.set("db", "x")
-				s.set("well", "x")
-				c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
-				get(t, c, "mem://db")
-				began := time.Now()
-				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
-					results := s.read(refs)
-					for i, r := range refs {
-						if r.Name == "db" {
-							results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: kind}}
+		for _, held := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/held=%v", kind, held), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &store{}
+					s.set("db", "x")
+					s.set("well", "x")
+					c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
+					get(t, c, "mem://db")
+					if held {
+						h := bind(t, c, "mem://db", secrets.Text)
+						defer func() { require.Equal(t, "x", h.Load()) }()
+					}
+					began := time.Now()
+					s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+						results := s.read(refs)
+						for i, r := range refs {
+							if r.Name == "db" {
+								results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: kind}}
+							}
+						}
+						return results
+					})
+					for {
+						time.Sleep(time.Second)
+						if _, err := c.Get(t.Context(), "mem://db"); err != nil {
+							require.ErrorIs(t, err, kind)
+							break
 						}
 					}
-					return results
+					served := time.Since(began)
+					require.GreaterOrEqual(t, served, time.Minute+window)
+					require.LessOrEqual(t, served, time.Minute+window+2*time.Second)
+					get(t, c, "mem://well")
+					s.answer(nil)
+					for {
+						if _, err := c.Get(t.Context(), "mem://db"); err == nil {
+							break
+						}
+						time.Sleep(time.Second)
+					}
+					require.LessOrEqual(t, time.Since(began), served+secrets.DefaultNegativeTTL+time.Second)
 				})
-				for {
-					time.Sleep(time.Second)
-					if _, err := c.Get(t.Context(), "mem://db"); err != nil {
-						require.ErrorIs(t, err, kind)
-						break
-					}
-				}
-				served := time.Since(began)
-				require.GreaterOrEqual(t, served, time.Minute+window)
-				require.LessOrEqual(t, served, time.Minute+window+2*time.Second)
-				get(t, c, "mem://well")
-				s.answer(nil)
-				for {
-					if _, err := c.Get(t.Context(), "mem://db"); err == nil {
-						break
-					}
-					time.Sleep(time.Second)
-				}
-				require.LessOrEqual(t, time.Since(began), served+secrets.DefaultNegativeTTL+time.Second)
 			})
-		})
+		}
 	}
 }
 

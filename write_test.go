@@ -111,6 +111,41 @@ func TestPutConflicts(t *testing.T) {
 	}
 }
 
+// writable is a store that can be written to.
+type writable struct{ *store }
+
+func (w writable) Put(_ context.Context, v provider.Value, _ provider.Condition) (provider.Version, error) {
+	w.set(v.Ref().Name, v.Text())
+	return w.read([]provider.Ref{v.Ref()})[0].Value.Version(), nil
+}
+
+func (w writable) Delete(_ context.Context, ref provider.Ref) error { return nil }
+
+// A read that was under way when a value was written does not bring back the old one.
+func TestPutOutlivesAnOldRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		s.set("db", "1")
+		c := open(t, secrets.WithProvider(writable{s}), secrets.WithTTL(time.Minute))
+		get(t, c, "mem://db")
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			results := s.read(refs)
+			time.Sleep(5 * time.Second)
+			return results
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			require.NoError(t, c.Refresh(t.Context(), "mem://db"))
+		}()
+		time.Sleep(time.Second)
+		_, err := c.Put(t.Context(), "mem://db", "2")
+		require.NoError(t, err)
+		<-done
+		require.Equal(t, "2", get(t, c, "mem://db").Text())
+	})
+}
+
 func TestPutRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, c := world(t, secrets.WithProvider(&store{}))
