@@ -160,7 +160,7 @@ func TestLife(t *testing.T) {
 	for name, test := range lives {
 		t.Run(name, func(t *testing.T) {
 			srv := secretstest.NewServer(t)
-			srv.HandleRotation(someFunction, func(context.Context, secretstest.RotationEvent) error { return nil })
+			srv.HandleRotation(someFunction, noRotation)
 			test(newLife(srv.Config()), t)
 		})
 	}
@@ -604,6 +604,9 @@ func (l *life) testRotation(t *testing.T) {
 	require.False(t, m.Rotation.Enabled)
 	require.Equal(t, someFunction, m.Rotation.Lambda, "as it was before")
 }
+
+// noRotation is a function that does nothing, and succeeds.
+func noRotation(context.Context, secretstest.RotationEvent) error { return nil }
 
 const someFunction = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
 

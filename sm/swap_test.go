@@ -82,7 +82,7 @@ func deadFrom(call int, made bool) *line {
 func loses(cfg aws.Config, call int) *line {
 	return &line{next: cfg.HTTPClient, after: func(n int) error {
 		if n == max(call, 1) {
-			return &http.ProtocolError{ErrorString: "connection reset by peer"}
+			return errors.New("connection reset by peer")
 		}
 		return nil
 	}}
