@@ -65,7 +65,8 @@ var (
 )
 
 // parse checks the rules and makes the schedule, nil when they have none. The
-// messages are AWS's.
+// messages, and that a rate in hours is below a day, are as public reports quote
+// AWS; the rest is in the user guide.
 func (r *rotationRules) parse(now time.Time) (*schedule, error) {
 	if err := r.check(); err != nil {
 		return nil, err
