@@ -46,6 +46,16 @@ type flight struct {
 	superseded atomic.Bool    // what it brings is too old for the cache
 }
 
+// landed reports whether the flight has delivered.
+func (f *flight) landed() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 const (
 	// patience is how long a call may keep those waiting that came after it.
 	// Then they leave without it: a call that hangs holds up nobody for long.
@@ -90,6 +100,9 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 	waiting := len(l.queue) > 0
 	for i, ref := range refs {
 		f := l.flights[ref]
+		if f != nil && f.landed() {
+			f = nil // it is about to be cleared away
+		}
 		switch {
 		case f != nil && !(d.news() && f.left):
 			if d != wantRenewal {
@@ -229,7 +242,7 @@ func (l *lane) fly(batch []*flight) {
 		if call.Err == nil {
 			timeout.Reset(c.fetchTimeout)
 		}
-		c.called(call)
+		l.called(call)
 	})
 	ctx = l.paced(ctx, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
 
@@ -250,6 +263,20 @@ func (l *lane) fly(batch []*flight) {
 	if context.Cause(ctx) == context.DeadlineExceeded {
 		late(results, c.fetchTimeout)
 	}
+}
+
+// account returns the context for a provider's work that a caller waits for
+// himself: its requests are counted and held below the rate.
+func (l *lane) account(ctx context.Context) context.Context {
+	return l.paced(provider.WithCalls(ctx, l.called), func(time.Duration) {})
+}
+
+// called takes note of a request that has ended.
+func (l *lane) called(call provider.Call) {
+	if call.Throttled && l.bucket != nil {
+		l.bucket.Throttled(time.Now())
+	}
+	l.client.called(call)
 }
 
 // paced has a provider's requests wait for their turn; waits is told for how
@@ -347,12 +374,6 @@ func (l *lane) failed(f *flight, now int64) provider.Value {
 
 // note tells the lane how the store is doing, and the log when that changes.
 func (l *lane) note(failures []error, start, now int64) {
-	for _, err := range failures {
-		if l.bucket != nil && errors.Is(err, provider.ErrThrottled) {
-			l.bucket.Throttled(time.Now())
-			break
-		}
-	}
 	began, lasted := l.trouble.note(failures, start, now, l.client.cache.times.ttl)
 	switch {
 	case began:

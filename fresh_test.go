@@ -12,6 +12,7 @@ import (
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
+	"github.com/c0629bfc/secrets/sm"
 )
 
 // A thousand values in use are kept fresh by as few calls as the batches allow.
@@ -46,10 +47,41 @@ func TestThousandKeptFresh(t *testing.T) {
 				server.ResetCalls()
 				reading(t, c, 10*time.Second, ttl, refs...)
 				require.Equal(t, "new", get(t, c, refs[7]).Text())
-				require.LessOrEqual(t, server.Calls(), most+1)
+				require.LessOrEqual(t, server.Calls(), 2*most+1, "two refreshes, and the value that changed")
 			})
 		})
 	}
+}
+
+// With a listing it takes a fifth of that.
+func TestThousandKeptFreshByListing(t *testing.T) {
+	const n, ttl, intervals = 1000, 5 * time.Minute, 12
+	synctest.Test(t, func(t *testing.T) {
+		server := secretstest.NewServer(t, secretstest.InProcess())
+		c := open(t, secrets.WithProvider(sm.New(server.Config(), sm.WithListing("app/"))), secrets.WithTTL(ttl))
+		refs := make([]string, n)
+		for i := range refs {
+			server.SetSecret(fmt.Sprintf("app/%d", i), "x")
+			refs[i] = fmt.Sprintf("sm://app/%d", i)
+		}
+		_, err := c.GetAll(t.Context(), refs...)
+		require.NoError(t, err)
+		server.ResetCalls()
+		reading(t, c, 10*time.Second, intervals*ttl, refs...)
+		require.LessOrEqual(t, server.Calls(), (intervals+1)*10)
+		require.Zero(t, server.Calls("GetSecretValue", "BatchGetSecretValue"))
+		require.EqualValues(t, server.Calls()/10*n, c.Stats().Probed)
+
+		// What is rejected is read for real: the listing may lag.
+		server.ResetCalls()
+		server.SetSecret("app/7", "new")
+		require.Equal(t, "new", reject(t, c, get(t, c, refs[7])).Text())
+		require.Equal(t, 1, server.Calls("GetSecretValue"))
+		server.SetSecret("app/8", "new")
+		require.NoError(t, c.Refresh(t.Context(), refs[8]))
+		require.Equal(t, "new", get(t, c, refs[8]).Text())
+		require.Zero(t, server.Calls("ListSecrets"))
+	})
 }
 
 func TestRateLimit(t *testing.T) {
@@ -123,6 +155,31 @@ func TestThrottlingSlowsTheStore(t *testing.T) {
 		stats := c.Stats()
 		require.Less(t, server.Calls(), 2*20*60, "twenty calls every ten seconds would be the usual rate")
 		require.NotZero(t, stats.StaleServed)
+	})
+}
+
+// The rate is halved while the store throttles, and recovers after that.
+func TestThrottlingHalvesTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithRateLimit("ssm", 20, 1))
+		var refs []string
+		for i := range 4000 {
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		perSecond := func(refs []string) float64 {
+			server.ResetCalls()
+			began := time.Now()
+			_, _ = c.GetAll(t.Context(), refs...)
+			return float64(server.Calls()) / time.Since(began).Seconds()
+		}
+		require.InDelta(t, 20, perSecond(refs[:1000]), 2)
+		remove := server.Inject(secretstest.Fault{Err: secretstest.Throttled()})
+		require.Less(t, perSecond(refs[1000:2000]), 5.0)
+		remove()
+		require.Less(t, perSecond(refs[2000:2010]), 5.0)
+		time.Sleep(time.Minute)
+		require.InDelta(t, 20, perSecond(refs[3000:4000]), 2)
 	})
 }
 

@@ -1,9 +1,11 @@
 package secrets
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +102,46 @@ func TestClockNeverTicksOnLambda(t *testing.T) {
 }
 
 // The table does what a map does, through growth and graves.
+// Nobody reads the time when a handle is loaded, and timers stand still while a
+// machine is suspended: the refresher looks often enough.
+func TestHandleAfterSuspension(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := "1"
+		c, err := New(WithProvider(provided(func() string { return text })), WithTTL(time.Hour))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, c.Close()) }()
+		began := time.Now()
+		var suspended atomic.Int64
+		c.clock = newClockOf(c.stats.hits.load, func() (wall, mono time.Duration) {
+			passed := time.Since(began)
+			return passed + time.Duration(suspended.Load()), passed
+		})
+		h, err := Bind(t.Context(), c, "mem://x", Text)
+		require.NoError(t, err)
+		text = "2"
+		time.Sleep(time.Minute)
+		require.Equal(t, "1", h.Load())
+		suspended.Store(int64(2 * time.Hour))
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, "2", h.Load())
+	})
+}
+
+// provided is a provider of what a function says.
+type provided func() string
+
+func (provided) Scheme() string { return "mem" }
+
+func (p provided) Fetch(_ context.Context, refs ...provider.Ref) []provider.Result {
+	results := make([]provider.Result, len(refs))
+	for i, r := range refs {
+		text := p()
+		results[i].Value = provider.NewValue(r, provider.NewVersion(text, time.Time{}), provider.SecretString, text)
+	}
+	return results
+}
+
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	table, model := newTable(), make(map[string]*slot)

@@ -41,7 +41,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			yield(Value{}, fmt.Errorf("%s: the provider of %q cannot list", prefix, r.Scheme))
 			return
 		}
-		ctx, cancel := context.WithCancel(provider.WithCalls(ctx, c.called))
+		ctx, cancel := context.WithCancel(l.account(ctx))
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()
 

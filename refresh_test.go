@@ -171,6 +171,33 @@ func TestOutageIsSurvived(t *testing.T) {
 	}
 }
 
+// A call that fails after a later one was answered is old news.
+func TestOvertakenFailureIsNoTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &store{}
+		s.set("quick", "x")
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			if refs[0].Name == "slow" {
+				time.Sleep(3 * time.Second)
+				return make([]provider.Result, len(refs))
+			}
+			return s.read(refs)
+		})
+		c := open(t, secrets.WithProvider(s), secrets.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := c.Get(t.Context(), "mem://slow")
+			require.ErrorIs(t, err, provider.ErrUnavailable)
+		}()
+		time.Sleep(time.Second)
+		get(t, c, "mem://quick")
+		<-done
+		require.Empty(t, log.String())
+	})
+}
+
 // Each kind of failure has its window, and at its end the error surfaces.
 func TestStaleWindows(t *testing.T) {
 	for kind, window := range map[error]time.Duration{
@@ -181,44 +208,50 @@ func TestStaleWindows(t *testing.T) {
 		provider.ErrDeleted:      2 * time.Minute,
 		provider.ErrNotFound:     2 * time.Minute,
 	} {
-		t.Run(kind.Error(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &store{}
-				s.set("db", "x")
-				s.set("well", "x")
-				c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
-				get(t, c, "mem://db")
-				began := time.Now()
-				s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
-					results := s.read(refs)
-					for i, r := range refs {
-						if r.Name == "db" {
-							results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: kind}}
+		for _, held := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/held=%v", kind, held), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &store{}
+					s.set("db", "x")
+					s.set("well", "x")
+					c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
+					get(t, c, "mem://db")
+					if held {
+						h := bind(t, c, "mem://db", secrets.Text)
+						defer func() { require.Equal(t, "x", h.Load()) }()
+					}
+					began := time.Now()
+					s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+						results := s.read(refs)
+						for i, r := range refs {
+							if r.Name == "db" {
+								results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: kind}}
+							}
+						}
+						return results
+					})
+					for {
+						time.Sleep(time.Second)
+						if _, err := c.Get(t.Context(), "mem://db"); err != nil {
+							require.ErrorIs(t, err, kind)
+							break
 						}
 					}
-					return results
+					served := time.Since(began)
+					require.GreaterOrEqual(t, served, time.Minute+window)
+					require.LessOrEqual(t, served, time.Minute+window+2*time.Second)
+					get(t, c, "mem://well")
+					s.answer(nil)
+					for {
+						if _, err := c.Get(t.Context(), "mem://db"); err == nil {
+							break
+						}
+						time.Sleep(time.Second)
+					}
+					require.LessOrEqual(t, time.Since(began), served+secrets.DefaultNegativeTTL+time.Second)
 				})
-				for {
-					time.Sleep(time.Second)
-					if _, err := c.Get(t.Context(), "mem://db"); err != nil {
-						require.ErrorIs(t, err, kind)
-						break
-					}
-				}
-				served := time.Since(began)
-				require.GreaterOrEqual(t, served, time.Minute+window)
-				require.LessOrEqual(t, served, time.Minute+window+2*time.Second)
-				get(t, c, "mem://well")
-				s.answer(nil)
-				for {
-					if _, err := c.Get(t.Context(), "mem://db"); err == nil {
-						break
-					}
-					time.Sleep(time.Second)
-				}
-				require.LessOrEqual(t, time.Since(began), served+secrets.DefaultNegativeTTL+time.Second)
 			})
-		})
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 	key := ref.Base()
 	r := c.rejections.get(key)
 	r.refuse(used.Version(), c.clock.read())
-	if held := c.cache.has(key); held != (Value{}) && held.Version().ID != used.Version().ID && !r.refused(held.Version(), c.clock.read()) {
+	if held := c.cache.has(key); held != (Value{}) && held.Version().ID != used.Version().ID && !r.refused(held.Version()) {
 		return view(held, ref)
 	}
 	candidates := []provider.Ref{key}
@@ -93,7 +93,7 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 		} else if v.Version().ID == current {
 			continue
 		}
-		if r.refused(v.Version(), c.clock.read()) {
+		if r.refused(v.Version()) {
 			continue
 		}
 		return view(v.WithRef(key), ref)
@@ -149,11 +149,11 @@ func (r *rejection) refuse(v provider.Version, now int64) {
 	r.versions[v] = now
 }
 
-func (r *rejection) refused(v provider.Version, now int64) bool {
+func (r *rejection) refused(v provider.Version) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at, ok := r.versions[v]
-	return ok && now-at < rejectMemory
+	_, ok := r.versions[v]
+	return ok
 }
 
 // look returns the flight that reads a candidate: the last one, or a new one if

@@ -90,6 +90,7 @@ func TestRejectKnowsTheGapOfARotation(t *testing.T) {
 		}
 		require.Equal(t, 2, server.Calls("GetSecretValue"))
 		require.Equal(t, "1", get(t, c, "sm://db#p").Text(), "a read never gives the pending value")
+		require.Equal(t, 1, c.Stats().Entries, "and it is not cached")
 
 		require.Equal(t, "0", reject(t, c, pending).Text(), "then AWSPREVIOUS")
 		_, err := c.Reject(t.Context(), reject(t, c, pending))

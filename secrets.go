@@ -61,7 +61,7 @@ func New(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
 	c.cache.wake = c.rouse
-	c.ctx, c.cancel = context.WithCancel(provider.WithCalls(context.Background(), c.called))
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.clock = newClock(c.stats.hits.load)
 	for _, p := range o.providers {
 		c.lanes[p.Scheme()] = newLane(c, p, o.rates)

@@ -62,7 +62,7 @@ func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption
 		return provider.Version{}, named(ref, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "IfAbsent and IfVersion exclude each other"})
 	}
 	began := c.clock.read()
-	version, err := w.Put(l.writing(ctx), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
+	version, err := w.Put(l.account(ctx), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
 	switch {
 	case errors.Is(err, provider.ErrInvalidRef):
 		return provider.Version{}, named(ref, err)
@@ -98,7 +98,7 @@ func (c *Client) Delete(ctx context.Context, ref string) error {
 	if !ok {
 		return fmt.Errorf("%s: the provider of %q cannot write", ref, r.Scheme)
 	}
-	err = w.Delete(l.writing(ctx), r)
+	err = w.Delete(l.account(ctx), r)
 	if err == nil {
 		l.supersede(r)
 		c.cache.dropOthers(r)
@@ -120,12 +120,6 @@ func (c *Client) writable(s string) (provider.Ref, *lane, error) {
 		return r, nil, named(s, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "what is written is a whole value: drop the field, stage, version or label"})
 	}
 	return r.Base(), l, nil
-}
-
-// writing is the context of a write: the client counts its requests and holds
-// them below the rate.
-func (l *lane) writing(ctx context.Context) context.Context {
-	return l.paced(provider.WithCalls(ctx, l.client.called), func(time.Duration) {})
 }
 
 // dropOthers forgets what was read of a value by a label: a write moves them.

@@ -8,6 +8,7 @@ type Call struct {
 	Operation string // the API operation, such as GetSecretValue
 	RequestID string // the store's own ID of the request, "" if there was no answer
 	Err       error  // what the store or the network said; nil if it succeeded
+	Throttled bool   // the store refused it because there were too many
 }
 
 type (

@@ -23,7 +23,8 @@ func Report(cost func(operation string) float64) func(*middleware.Stack) error {
 				}
 				out, metadata, err = next.HandleFinalize(ctx, in)
 				id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
-				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: id, Err: Clean(err)})
+				_, kind := Reason(err)
+				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: id, Err: Clean(err), Throttled: err != nil && kind == provider.ErrThrottled})
 				return out, metadata, err
 			}), "Retry", middleware.After)
 	}
