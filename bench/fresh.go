@@ -21,7 +21,7 @@ const (
 // that never change are read all the time, and none may be older than five
 // minutes; as the server counts them. It runs in a bubble of its own.
 func keepFresh(t *testing.T, p peer, scheme string, n int) (made, decrypts int, ok bool) {
-	if p.kind == holds || p.name == "bare SDK" || p.kind == calls && scheme != "sm" {
+	if !p.kind.loads() || p.name == "bare SDK" || p.kind == calls && scheme != "sm" {
 		return 0, 0, false
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -32,7 +32,10 @@ const (
 	holds kind = iota // it keeps values; its user reads the store
 	loads             // it reads any store, by a function
 	calls             // it calls the service
+	again             // one that loads, told apart by its hits only
 )
+
+func (k kind) loads() bool { return k == loads || k == calls }
 
 // config is what all peers are told.
 type config struct {
@@ -62,7 +65,7 @@ var peers = []peer{
 	{"golang-lru", "`lru.Cache`: recency, no expiry", openLRU, holds},
 	{"golang-lru expirable", "`expirable.LRU`, TTL", openExpirable, holds},
 	{"otter", "`MaximumSize`, `ExpiryWriting`, the default clock", opener(nil), loads},
-	{"otter, coarse clock", "the same with `NewCoarseClock(20ms)`, which its documentation has for cheaper reads", opener(coarse), loads},
+	{"otter, coarse clock", "the same with `NewCoarseClock(20ms)`, which its documentation has for cheaper reads", opener(coarse), again},
 	{"sturdyc", "10 shards as in its README, `WithNoContinuousEvictions` as it advises for speed; `Get` in hits", openSturdyc, loads},
 	{"ristretto", "`NumCounters` 10 times the capacity, `BufferItems` 64, no metrics, as its documentation has it; cost 1 an entry, `IgnoreInternalCost`, TTL", openRistretto, holds},
 	{"AWS cache", "aws-secretsmanager-caching-go/v2, `GetSecretStringWithContext`, TTL; holds strings of its own, Secrets Manager only", openAWS, calls},

@@ -73,3 +73,46 @@ func ExampleServer_Inject() {
 	// <nil> 3
 	// true
 }
+
+// A rotation function is a Go function under the ARN of a Lambda.
+func ExampleServer_HandleRotation() {
+	srv, err := secretstest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	old := srv.SetSecret("prod/db", "first")
+	ctx := context.Background()
+	client := secretsmanager.NewFromConfig(srv.Config())
+
+	const lambda = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
+	srv.HandleRotation(lambda, func(ctx context.Context, e secretstest.RotationEvent) (err error) {
+		switch e.Step {
+		case "createSecret":
+			_, err = client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+				SecretId: &e.SecretId, ClientRequestToken: &e.ClientRequestToken,
+				SecretString: aws.String("second"), VersionStages: []string{"AWSPENDING"},
+			})
+		case "finishSecret":
+			_, err = client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+				SecretId: &e.SecretId, VersionStage: aws.String("AWSCURRENT"),
+				RemoveFromVersionId: &old, MoveToVersionId: &e.ClientRequestToken,
+			})
+		}
+		return err
+	})
+	_, err = client.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: aws.String("prod/db"), RotationLambdaARN: aws.String(lambda)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := srv.WaitRotations(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	secret, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String("prod/db")})
+	fmt.Println(aws.ToString(secret.SecretString), err)
+	// Output:
+	// second <nil>
+}

@@ -390,6 +390,33 @@ func TestRetriesEndAndRotateSecretTriesAgain(t *testing.T) {
 	require.Equal(t, []string{"AWSCURRENT", "AWSPENDING"}, describe(t, sm, "a").VersionIdsToStages[*out.VersionId])
 }
 
+func TestScheduledRotationAtTheQuotaOfVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, sm, f := rotating(t, secretstest.InProcess())
+		// No version may be a day old as the window opens at midnight.
+		time.Sleep(time.Hour)
+		_, err := sm.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("a"), ForceDeleteWithoutRecovery: aws.Bool(true)})
+		require.NoError(t, err)
+		srv.SetSecret("a", "first")
+		_, err = rotate(t, sm, everyDays(1), later)
+		require.NoError(t, err)
+		require.NoError(t, srv.WaitRotations(t.Context()))
+		f.steps()
+		time.Sleep(22 * time.Hour)
+		for i := range 99 {
+			srv.SetSecret("a", fmt.Sprint(i))
+		}
+		time.Sleep(2 * time.Hour)
+		require.ErrorContains(t, srv.WaitRotations(t.Context()), "LimitExceededException")
+		require.NotNil(t, describe(t, sm, "a").NextRotationDate)
+		require.NoError(t, srv.WaitRotations(t.Context()), "it waits for the next window")
+		require.Empty(t, f.steps())
+		time.Sleep(24 * time.Hour)
+		require.NoError(t, srv.WaitRotations(t.Context()))
+		require.Equal(t, allSteps, f.steps())
+	})
+}
+
 // The retries begin anew with a window, and with a RotateSecret.
 func TestRetriesBeginAnew(t *testing.T) {
 	for name, again := range map[string]func(*secretstest.Server, *secretsmanager.Client){

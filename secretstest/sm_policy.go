@@ -10,6 +10,8 @@ type putSecretPolicyInput struct {
 	ResourcePolicy    string
 }
 
+// putSecretPolicy stores a policy of good form. AWS does not document the code
+// with which it refuses one that locks the caller out.
 func putSecretPolicy(c *call, in *putSecretPolicyInput) (any, error) {
 	if err := checkLength("resourcePolicy", len([]rune(in.ResourcePolicy)), 1, maxSecretPolicy); err != nil {
 		return nil, err

@@ -203,7 +203,7 @@ func removeRegionsFromReplication(c *call, in *removeRegionsFromReplicationInput
 }
 
 // stopReplicationToReplica makes a replica a secret of its own, which keeps
-// its ARN.
+// its ARN. AWS does not document the answer for what is not a replica.
 func stopReplicationToReplica(c *call, in *secretID) (any, error) {
 	sec, err := c.secret(in.SecretId, true)
 	if err != nil {

@@ -96,7 +96,7 @@ func (c *call) createAgain(sec *secret, token string, value secretValue) (any, e
 		return nil, fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
 	if v := sec.version(token); v != nil && v.value.equal(value) {
-		return &secretVersionRef{ARN: sec.arn, Name: sec.name, VersionId: v.id}, nil
+		return &secretVersionRef{ARN: sec.arn, Name: sec.name, ReplicationStatus: sec.replicationStatus(), VersionId: v.id}, nil
 	}
 	return nil, fail("ResourceExistsException", "The operation failed because the secret %s already exists.", sec.name)
 }

@@ -78,7 +78,9 @@ func noPolicies(text string) bool {
 	return json.Unmarshal([]byte(text), &list) == nil && (len(list) == 0 || len(list) == 1 && len(list[0]) == 0)
 }
 
-// parsePolicies reads the JSON array of the Policies member.
+// parsePolicies reads the JSON array of the Policies member. The messages are
+// as public reports quote AWS; which code goes with which is from the doc
+// comments of the SDK's errors.
 func parsePolicies(text string) ([]parameterPolicy, error) {
 	var raw []json.RawMessage
 	if noPolicies(text) {

@@ -306,3 +306,43 @@ func TestDescribeParametersHasNoLabelFilter(t *testing.T) {
 	_, err := ps.DescribeParameters(t.Context(), &ssm.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Label"), Values: []string{"x"}}}})
 	requireCode(t, err, "InvalidFilterKey")
 }
+
+func TestHistoryDescribesEachVersion(t *testing.T) {
+	srv, _, ps := start(t)
+	put := func(in ssm.PutParameterInput) {
+		in.Name, in.Overwrite, in.Type = aws.String("/h"), aws.Bool(true), "SecureString"
+		_, err := ps.PutParameter(t.Context(), &in)
+		require.NoError(t, err)
+		srv.Advance(time.Hour)
+	}
+	put(ssm.PutParameterInput{Value: aws.String("1"), Description: aws.String("first")})
+	put(ssm.PutParameterInput{Value: aws.String("2"), KeyId: aws.String("alias/k"), Tier: "Advanced", Policies: aws.String("[" + inlinePolicy("NoChangeNotification", `"After":1,"Unit":"Days"`) + "]")})
+	put(ssm.PutParameterInput{Value: aws.String("3"), Policies: aws.String("[]"), Description: aws.String("third")})
+	label(t, ps, "/h", 2, "blue")
+	out, err := ps.GetParameterHistory(t.Context(), &ssm.GetParameterHistoryInput{Name: aws.String("/h"), WithDecryption: aws.Bool(true)})
+	require.NoError(t, err)
+	require.Len(t, out.Parameters, 3)
+	for i, want := range []struct {
+		value, key, description string
+		tier                    types.ParameterTier
+		policies                int
+		labels                  []string
+	}{
+		{"1", "alias/aws/ssm", "first", "Standard", 0, []string{}},
+		{"2", "alias/k", "first", "Advanced", 1, []string{"blue"}},
+		{"3", "alias/k", "third", "Advanced", 0, []string{}},
+	} {
+		p := out.Parameters[i]
+		require.EqualValues(t, i+1, p.Version)
+		require.Equal(t, want.value, aws.ToString(p.Value))
+		require.Equal(t, want.key, aws.ToString(p.KeyId))
+		require.Equal(t, want.description, aws.ToString(p.Description))
+		require.Equal(t, want.tier, p.Tier)
+		require.Len(t, p.Policies, want.policies)
+		require.Equal(t, want.labels, p.Labels)
+		require.Equal(t, "arn:aws:iam::123456789012:user/secretstest", aws.ToString(p.LastModifiedUser))
+		if i > 0 {
+			require.True(t, p.LastModifiedDate.After(*out.Parameters[i-1].LastModifiedDate))
+		}
+	}
+}

@@ -120,6 +120,7 @@ var lives = map[string]func(*life, *testing.T){
 	"Update":        (*life).testUpdate,
 	"Describe":      (*life).testDescribe,
 	"Secrets":       (*life).testSecrets,
+	"SecretsSorted": (*life).testSecretsSorted,
 	"Versions":      (*life).testVersions,
 	"Promote":       (*life).testPromote,
 	"Rollback":      (*life).testRollback,
@@ -133,6 +134,7 @@ var lives = map[string]func(*life, *testing.T){
 	"Replicas":      (*life).testReplicas,
 	"Policy":        (*life).testPolicy,
 	"PolicyChecks":  (*life).testPolicyChecks,
+	"Overwrite":     (*life).testOverwrite,
 	"Password":      (*life).testPassword,
 	"Rotation":      (*life).testRotation,
 	"RotationTwice": (*life).testRotationTwice,
@@ -148,9 +150,11 @@ var motoDeviates = map[string]string{
 	"StageVersion":  "a version that does not exist is an InvalidParameterException, after the label was taken from its version",
 	"DeletedWrites": "a deleted secret takes new versions, and creating it anew is a ResourceExistsException",
 	"DeletedTags":   "a deleted secret takes tags",
+	"SecretsSorted": "ListSecrets does not sort",
 	"Versions":      "ListSecretVersionIds tells no KMS keys",
 	"NoVersions":    "ListSecretVersionIds of a secret that is missing fails with status 500",
 	"Replicas":      "StopReplicationToReplica is not there",
+	"Overwrite":     "replicating again to a Region adds a second replica there",
 	"PolicyChecks":  "ValidateResourcePolicy is not there, and PutResourcePolicy takes anything",
 	"Rotation":      "the function is looked up in moto's own Lambda",
 	"RotationTwice": "the function is looked up in moto's own Lambda",
@@ -160,7 +164,7 @@ func TestLife(t *testing.T) {
 	for name, test := range lives {
 		t.Run(name, func(t *testing.T) {
 			srv := secretstest.NewServer(t)
-			srv.HandleRotation(someFunction, func(context.Context, secretstest.RotationEvent) error { return nil })
+			srv.HandleRotation(someFunction, noRotation)
 			test(newLife(srv.Config()), t)
 		})
 	}
@@ -328,6 +332,23 @@ func (l *life) testSecrets(t *testing.T) {
 	}
 }
 
+func (l *life) testSecretsSorted(t *testing.T) {
+	var names []string
+	for i := range 3 {
+		ref, _ := l.made(t, 1+i)
+		names = append(names, strings.TrimPrefix(ref, "sm://"))
+	}
+	list := func(ascending bool) (listed []string) {
+		for _, m := range collect(t, l.store.Secrets(t.Context(), sm.ListOptions{Name: []string{l.run}, SortBy: "name", Ascending: ascending})) {
+			listed = append(listed, m.Name)
+		}
+		return listed
+	}
+	require.Equal(t, names, list(true))
+	slices.Reverse(names)
+	require.Equal(t, names, list(false))
+}
+
 func (l *life) testVersions(t *testing.T) {
 	ref, ids := l.made(t, 5)
 	for range 2 {
@@ -441,6 +462,10 @@ func (l *life) testDeletedWrites(t *testing.T) {
 			_, err := l.store.Put(ctx, v, provider.Condition{Absent: true})
 			return err
 		},
+		"PutStale": func(ctx context.Context) error {
+			_, err := l.store.Put(ctx, v, provider.Condition{Version: ids[0]})
+			return err
+		},
 		"PutSwap": func(ctx context.Context) error {
 			_, err := l.store.Put(ctx, v, provider.Condition{Version: ids[1]})
 			return err
@@ -523,6 +548,38 @@ func (l *life) testReplicas(t *testing.T) {
 	require.Equal(t, provider.ErrNotFound.Error(), readtest.Texts(l.store.Fetch(t.Context(), readtest.Ref(t, ref+"?region=eu-west-2")))[0])
 }
 
+func (l *life) testOverwrite(t *testing.T) {
+	status := func(ref string) string {
+		m, err := l.store.Describe(t.Context(), ref)
+		require.NoError(t, err)
+		require.Len(t, m.Replicas, 1)
+		return string(m.Replicas[0].Status)
+	}
+	ref := l.ref(t)
+	there := ref + "?region=eu-west-1"
+	_, err := l.store.Create(t.Context(), there, text(1), sm.CreateOptions{})
+	require.NoError(t, err)
+	_, err = l.store.Create(t.Context(), ref, text(0), sm.CreateOptions{Replicas: toIreland})
+	require.NoError(t, err)
+	require.Equal(t, "Failed", status(ref))
+	require.Equal(t, "hunter2-1", readtest.Texts(l.store.Fetch(t.Context(), readtest.Ref(t, there)))[0])
+	overwrite := toIreland
+	overwrite.Overwrite = true
+	_, err = l.store.Replicate(t.Context(), ref, overwrite)
+	require.NoError(t, err)
+	require.Equal(t, "InSync", status(ref))
+	require.Equal(t, "hunter2-0", readtest.Texts(l.store.Fetch(t.Context(), readtest.Ref(t, there)))[0])
+	require.NoError(t, second(l.store.RemoveReplicas(t.Context(), ref, "eu-west-1")))
+
+	require.NoError(t, l.store.DeleteNow(t.Context(), ref))
+	_, err = l.store.Create(t.Context(), there, text(1), sm.CreateOptions{})
+	require.NoError(t, err)
+	_, err = l.store.Create(t.Context(), ref, text(0), sm.CreateOptions{Replicas: overwrite})
+	require.NoError(t, err)
+	require.Equal(t, "InSync", status(ref))
+	require.NoError(t, second(l.store.RemoveReplicas(t.Context(), ref, "eu-west-1")))
+}
+
 func regions(replicas []sm.Replica) (regions []string) {
 	for _, r := range replicas {
 		regions = append(regions, r.Region)
@@ -576,6 +633,10 @@ func (l *life) testPassword(t *testing.T) {
 		require.True(t, strings.ContainsAny(p, some), "of each type")
 	}
 	require.NotEqual(t, p, password(sm.PasswordOptions{}))
+	for range 20 {
+		p = password(sm.PasswordOptions{Length: 10, ExcludePunctuation: true, ExcludeUppercase: true, ExcludeLowercase: true, IncludeSpace: true})
+		require.Contains(t, p, " ", "of each type")
+	}
 	p = password(sm.PasswordOptions{Length: 100, ExcludePunctuation: true, ExcludeUppercase: true, ExcludeLowercase: true, ExcludeCharacters: "01234"})
 	require.Len(t, p, 100)
 	require.Empty(t, strings.Trim(p, "56789"))
@@ -604,6 +665,9 @@ func (l *life) testRotation(t *testing.T) {
 	require.False(t, m.Rotation.Enabled)
 	require.Equal(t, someFunction, m.Rotation.Lambda, "as it was before")
 }
+
+// noRotation is a function that does nothing, and succeeds.
+func noRotation(context.Context, secretstest.RotationEvent) error { return nil }
 
 const someFunction = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
 

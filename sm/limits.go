@@ -28,6 +28,11 @@ const (
 	maxRegion      = 128    // characters: ReplicaRegionType, Region
 	maxPassword    = 4096   // characters: GetRandomPassword
 	maxARN         = 2048   // characters: RotateSecret, RotationLambdaARN and role
+	minRole        = 20     // characters: RotateSecret, ExternalSecretRotationRoleArn
+
+	// Characters: ExternalSecretRotationMetadataItem.
+	maxMetadataKey   = 256
+	maxMetadataValue = 2048
 )
 
 // checkValue holds content against what Secrets Manager takes.

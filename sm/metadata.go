@@ -81,7 +81,7 @@ type ListOptions struct {
 
 	IncludeDeleted bool             // those that wait to be deleted
 	SortBy         types.SortByType // empty: by the date of creation
-	Ascending      bool             // the oldest, or the first name, first
+	Ascending      bool             // the oldest, or the first name, first; else it is last
 	Region         string           // empty is the store's own
 }
 
@@ -127,7 +127,8 @@ func (s *Store) Secrets(ctx context.Context, opts ListOptions) iter.Seq2[Metadat
 			return
 		}
 		in := &secretsmanager.ListSecretsInput{
-			Filters: filters, MaxResults: aws.Int32(listSize), IncludePlannedDeletion: &opts.IncludeDeleted, SortBy: opts.SortBy,
+			Filters: filters, MaxResults: aws.Int32(listSize), IncludePlannedDeletion: &opts.IncludeDeleted,
+			SortBy: opts.SortBy, SortOrder: types.SortOrderTypeDesc,
 		}
 		if opts.Ascending {
 			in.SortOrder = types.SortOrderTypeAsc

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -50,7 +51,7 @@ func (s *Store) Rotate(ctx context.Context, ref string, opts RotateOptions) (ver
 	if err := firstError(
 		t.checkToken(opts.Token),
 		t.checkLength("the function's ARN", opts.Lambda, maxARN),
-		t.checkLength("the role's ARN", opts.ExternalRole, maxARN),
+		t.checkExternal(opts.ExternalRole, opts.ExternalMetadata),
 	); err != nil {
 		return "", err
 	}
@@ -71,6 +72,23 @@ func (s *Store) Rotate(ctx context.Context, ref string, opts RotateOptions) (ver
 		return "", err
 	}
 	return aws.ToString(out.VersionId), nil
+}
+
+// checkExternal holds the settings of a managed external secret against the
+// API's model.
+func (t target) checkExternal(role string, metadata map[string]string) error {
+	if n := len(role); n != 0 && (n < minRole || n > maxARN) {
+		return t.invalid("the role's ARN has %d characters: want %d to %d", n, minRole, maxARN)
+	}
+	for key, value := range metadata {
+		if n := utf8.RuneCountInString(key); n < 1 || n > maxMetadataKey {
+			return t.invalid("a key of the external metadata has 1 to %d characters, not %d", maxMetadataKey, n)
+		}
+		if n := utf8.RuneCountInString(value); n < 1 || n > maxMetadataValue {
+			return t.invalid("the external metadata's value of %q has 1 to %d characters, not %d", key, maxMetadataValue, n)
+		}
+	}
+	return nil
 }
 
 // CancelRotation turns rotation off and cancels one that is in progress. It

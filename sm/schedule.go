@@ -22,7 +22,7 @@ type Schedule struct {
 	// an Expression.
 	AfterDays int
 	// Expression is "rate(10 days)", "rate(12 hours)" or "cron(0 8 1 * ? *)". A
-	// rate is of at least 4 hours and at most 999 days, and its window opens at
+	// rate is of 4 to 23 hours or of 1 to 999 days, and its window opens at
 	// midnight. A cron expression has six fields: minutes, which is 0; hours;
 	// day of the month; month; day of the week; year, which is "*". One of the
 	// two days is "?".
@@ -38,6 +38,7 @@ const (
 	maxAfterDays  = 1000
 	maxRateDays   = 999
 	minRateHours  = 4
+	maxRateHours  = 23
 	maxExpression = 256 // characters
 	dayHours      = 24
 )
@@ -53,6 +54,8 @@ func (sc Schedule) Check() error {
 		return fmt.Errorf("AfterDays is 1 to %d days, not %d", maxAfterDays, sc.AfterDays)
 	case sc.Window%time.Hour != 0 || window < 0 || window > dayHours:
 		return fmt.Errorf("the window is 1 to %d whole hours, not %s", dayHours, sc.Window)
+	case window != 0 && sc.AfterDays == 0 && sc.Expression == "":
+		return errors.New("the schedule has a Window and neither AfterDays nor Expression, which say when it opens")
 	case sc.Expression == "":
 		return nil
 	case len(sc.Expression) > maxExpression:
@@ -73,7 +76,7 @@ func (sc Schedule) Check() error {
 }
 
 func checkRate(s string, window int) error {
-	fields := strings.Fields(s)
+	fields := strings.Split(s, " ")
 	if len(fields) != 2 {
 		return errors.New("a rate is a number and a unit, as in rate(10 days)")
 	}
@@ -90,8 +93,8 @@ func checkRate(s string, window int) error {
 		switch {
 		case n < minRateHours:
 			return fmt.Errorf("a secret is rotated at most every %d hours, not every %d", minRateHours, n)
-		case n > maxRateDays*dayHours:
-			return fmt.Errorf("a rate is of at most %d days, not %d hours", maxRateDays, n)
+		case n > maxRateHours:
+			return fmt.Errorf("a rate in hours is of at most %d, not %d: say it in days", maxRateHours, n)
 		case window > n:
 			return fmt.Errorf("the window of %d hours goes into the next, which opens after %d", window, n)
 		}
@@ -118,7 +121,7 @@ var cronFields = []cronField{
 }
 
 func checkCron(s string, window int) error {
-	fields := strings.Fields(s)
+	fields := strings.Split(s, " ")
 	if len(fields) != 6 {
 		return fmt.Errorf("a cron expression has six fields, not %d: minutes, hours, day of the month, month, day of the week, year", len(fields))
 	}

@@ -1,5 +1,5 @@
-// Package sm reads secrets of AWS Secrets Manager: it is the provider of
-// "sm://" refs and of Secrets Manager's ARNs.
+// Package sm reads, writes and manages secrets of AWS Secrets Manager: it is the
+// provider of "sm://" refs and of Secrets Manager's ARNs.
 //
 // # Calls
 //
@@ -18,13 +18,59 @@
 // Secrets Manager is eventually consistent, and a listing may miss changes of
 // the last five minutes (API ListSecrets).
 //
+// # Writing
+//
+// A secret is made by [Store.Create], gets new versions by [Store.PutVersion],
+// and goes by [Store.DeleteAfter] or [Store.DeleteNow]; the methods of Store
+// take the secret's ref as a string. [Store.Put] and [Store.Delete] are for code
+// that does not care which store it writes to ([provider.Writer]): Put can make
+// its write depend on the version that is current, so that of several writers
+// one wins.
+//
+// A value to write is a [provider.Value], as made by [Text] and [Binary] or as
+// read, so that nothing that is logged on the way shows it. The rules that AWS
+// documents are checked before a call, and give [ErrInvalid]; what AWS refuses
+// comes with what to do about it. A write whose answer was lost can be repeated
+// with the token that it had.
+//
 // # Permissions
+//
+// To read:
 //
 //	secretsmanager:GetSecretValue       on each secret, for Fetch and List
 //	secretsmanager:BatchGetSecretValue  on *, for reading in batches
 //	secretsmanager:DescribeSecret       on each secret, for Probe and WithDescribe
 //	secretsmanager:ListSecrets          on *, for List and WithListing
 //	kms:Decrypt                         on each customer managed key
+//
+// To write and manage, on each secret unless it says otherwise:
+//
+//	secretsmanager:CreateSecret                  Create, and Put of what is not there; with tags also
+//	                                             TagResource, with replicas ReplicateSecretToRegions
+//	secretsmanager:PutSecretValue                PutVersion and Put
+//	secretsmanager:GetSecretValue                Put of a value without a type
+//	secretsmanager:UpdateSecretVersionStage      Promote, Rollback, MoveStage, RemoveStage, and Put on
+//	                                             condition of a version
+//	secretsmanager:DescribeSecret                Describe, and with UpdateSecretVersionStage
+//	secretsmanager:ListSecretVersionIds          Versions
+//	secretsmanager:ListSecrets                   on *, for Secrets
+//	secretsmanager:UpdateSecret                  Update
+//	secretsmanager:DeleteSecret                  Delete, DeleteAfter and DeleteNow
+//	secretsmanager:RestoreSecret                 Restore
+//	secretsmanager:TagResource                   Tag
+//	secretsmanager:UntagResource                 Untag
+//	secretsmanager:ReplicateSecretToRegions      Replicate
+//	secretsmanager:RemoveRegionsFromReplication  RemoveReplicas
+//	secretsmanager:StopReplicationToReplica      PromoteReplica
+//	secretsmanager:PutResourcePolicy             PutPolicy and ValidatePolicy
+//	secretsmanager:ValidateResourcePolicy        ValidatePolicy
+//	secretsmanager:GetResourcePolicy             Policy
+//	secretsmanager:DeleteResourcePolicy          DeletePolicy
+//	secretsmanager:RotateSecret                  Rotate, with lambda:InvokeFunction on the function
+//	secretsmanager:CancelRotateSecret            CancelRotation
+//	secretsmanager:GetRandomPassword             on *, for RandomPassword
+//	kms:GenerateDataKey, kms:Decrypt             on a customer managed key, to write values; to change
+//	                                             it or to replicate also kms:Encrypt
 //
 // Without BatchGetSecretValue all still works, at the price of one call a
 // secret: the refusal is logged once, and the batch tried again after
@@ -34,8 +80,10 @@
 // # Quotas
 //
 // By default an account has, per second and Region, 10,000 GetSecretValue and
-// DescribeSecret calls, 100 BatchGetSecretValue and 100 ListSecrets (guide:
-// Secrets Manager quotas). The SDK retries a throttled call itself, three
+// DescribeSecret calls, 100 BatchGetSecretValue and 100 ListSecrets; of what
+// writes and manages 50 of each, where PutSecretValue, UpdateSecret,
+// UpdateSecretVersionStage and replication count together (guide: Secrets
+// Manager quotas). The SDK retries a throttled call itself, three
 // tries in all; this package adds no retry of its own.
 package sm
 
@@ -51,9 +99,9 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
-// Store reads from Secrets Manager. It is a [provider.Provider],
-// [provider.Refetcher], [provider.Prober] and [provider.Lister], and safe for
-// concurrent use.
+// Store reads from and writes to Secrets Manager. It is a [provider.Provider],
+// [provider.Refetcher], [provider.Prober], [provider.Lister] and
+// [provider.Writer], and safe for concurrent use.
 type Store struct {
 	clients awsread.Clients[secretsmanager.Client]
 	limit   awsread.Limit
@@ -127,13 +175,13 @@ func WithListing(prefixes ...string) Option {
 }
 
 // WithLogger sets where the store says that it may not read in batches, or not
-// compare versions as it was told to; the default is what [slog.Default]
-// returns then. It logs nothing else.
+// compare versions as it was told to, or that [Store.Put] had to leave a staging
+// label; the default is what [slog.Default] returns then. It logs nothing else.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *Store) { s.logger = logger }
 }
 
-// New returns a store that reads with cfg's credentials, from cfg's Region
+// New returns a store that works with cfg's credentials, in cfg's Region
 // unless a ref names another. It makes no network call.
 func New(cfg aws.Config, opts ...Option) *Store {
 	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}

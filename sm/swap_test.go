@@ -82,7 +82,7 @@ func deadFrom(call int, made bool) *line {
 func loses(cfg aws.Config, call int) *line {
 	return &line{next: cfg.HTTPClient, after: func(n int) error {
 		if n == max(call, 1) {
-			return &http.ProtocolError{ErrorString: "connection reset by peer"}
+			return errors.New("connection reset by peer")
 		}
 		return nil
 	}}
@@ -289,6 +289,31 @@ func TestOvertaken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOvertakenAfterALostAnswer has the version be made current, and another one
+// too before the SDK tries again.
+func TestOvertakenAfterALostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the SDK waits between its tries
+		srv := secretstest.NewServer(t, secretstest.InProcess())
+		l := newLife(srv.Config())
+		ref, ids := l.made(t, 1)
+		cfg := srv.Config()
+		through := loses(cfg, 3)
+		through.before = func(n int) error {
+			if n == 4 {
+				return second(l.store.PutVersion(t.Context(), ref, text(2), sm.PutOptions{}))
+			}
+			return nil
+		}
+		cfg.HTTPClient = through
+		v, err := sm.New(cfg).Put(t.Context(), value(t, ref, 1), provider.Condition{Version: ids[0]})
+		require.NoError(t, err)
+		require.Equal(t, []string{"AWSPREVIOUS"}, v.Labels())
+		require.Equal(t, v.ID, l.stages(t, ref)["AWSPREVIOUS"])
+		require.Equal(t, "hunter2-2", l.read(t, ref, "AWSCURRENT"))
+		l.requireSettled(t, ref)
+	})
 }
 
 // TestALostTokenStaysLost has the expected version come back.

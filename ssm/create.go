@@ -43,14 +43,14 @@ func typeOf(v provider.Value) (provider.Type, error) {
 	return v.Type(), nil
 }
 
-// Attributes are what a parameter has besides its value. What is left zero an
-// overwrite leaves as it is, with the exception of KMSKey.
+// Attributes are what a parameter has besides its value. AWS documents of the
+// policies and of the type that an overwrite without them keeps them; of the
+// rest it says nothing, so give that with each version where it matters.
 type Attributes struct {
 	// KMSKey is the KMS key of a SecureString: its ID, ARN, alias or alias ARN;
-	// empty is the account's aws/ssm, which no other account can use. Give it
-	// with each overwrite: AWS does not document that a parameter keeps its key.
+	// empty is the account's aws/ssm, which no other account can use.
 	KMSKey string
-	// DataType is [Text] where it is empty.
+	// DataType is [DataTypeText] where it is empty.
 	DataType DataType
 	// Tier is the account's default where it is empty ([Store.DefaultTier]).
 	Tier Tier
@@ -92,16 +92,16 @@ const (
 type DataType string
 
 const (
-	// Text is not checked.
-	Text DataType = "text"
-	// EC2Image is the ID of an Amazon Machine Image in a String. AWS looks for
+	// DataTypeText is not checked.
+	DataTypeText DataType = "text"
+	// DataTypeImage is the ID of an Amazon Machine Image in a String. AWS looks for
 	// the image after it has answered: where there is none, the parameter is
 	// never written, and the version that was returned does not come to be. An
 	// EventBridge event of AWS tells (guide: parameter-store-ec2-aliases). It
 	// needs ec2:DescribeImages.
-	EC2Image DataType = "aws:ec2:image"
-	// Integration is what an automation needs to call another service.
-	Integration DataType = "aws:ssm:integration"
+	DataTypeImage DataType = "aws:ec2:image"
+	// DataTypeIntegration is what an automation needs to call another service.
+	DataTypeIntegration DataType = "aws:ssm:integration"
 )
 
 // Written is what a write made.

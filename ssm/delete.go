@@ -64,7 +64,7 @@ func (s *Store) DeleteMany(ctx context.Context, refs ...string) []error {
 	done := make(map[place]bool)
 	var again []place // by themselves
 	remove := func(region string, names []string) {
-		err, missing := s.deleteBatch(ctx, region, names)
+		missing, err := s.deleteBatch(ctx, region, names)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, name := range names {
@@ -111,13 +111,13 @@ func (s *Store) DeleteMany(ctx context.Context, refs ...string) []error {
 }
 
 // deleteBatch returns the names that were not there.
-func (s *Store) deleteBatch(ctx context.Context, region string, names []string) (err error, missing []string) {
+func (s *Store) deleteBatch(ctx context.Context, region string, names []string) (missing []string, err error) {
 	var attempts int
 	out, err := s.clients.In(region).DeleteParameters(ctx, &ssm.DeleteParametersInput{Names: names}, counting(&attempts))
 	if err != nil || attempts > 1 { // as in Delete
-		return err, nil
+		return nil, err
 	}
-	return nil, out.InvalidParameters
+	return out.InvalidParameters, nil
 }
 
 func notFoundBy(op, name string) error {

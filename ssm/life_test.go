@@ -108,7 +108,7 @@ func life(t *testing.T, store *ssm.Store, d deviations) {
 	t.Run("Describe", func(t *testing.T) {
 		before := time.Now().Add(-time.Minute)
 		ref := create(t, ssm.SecureString("x"), ssm.Attributes{
-			KMSKey: "alias/app", Tier: ssm.Advanced, DataType: ssm.Text, AllowedPattern: "x|y", Description: "what for",
+			KMSKey: "alias/app", Tier: ssm.Advanced, DataType: ssm.DataTypeText, AllowedPattern: "x|y", Description: "what for",
 		})
 		m := describe(t, ref)
 		name := strings.TrimPrefix(ref, "ssm://")
@@ -119,7 +119,7 @@ func life(t *testing.T, store *ssm.Store, d deviations) {
 		require.Equal(t, provider.SecureString, m.Type)
 		require.Equal(t, "alias/app", m.KMSKey)
 		require.Equal(t, ssm.Advanced, m.Tier)
-		require.Equal(t, ssm.Text, m.DataType)
+		require.Equal(t, ssm.DataTypeText, m.DataType)
 		require.Equal(t, "x|y", m.AllowedPattern)
 		require.Equal(t, "what for", m.Description)
 

@@ -146,11 +146,11 @@ func limits() []limit {
 		{"binary", create("ssm:///a", provider.NewValue(provider.Ref{}, provider.Version{}, provider.SecretBinary, "v"), plain), "a parameter is text"},
 
 		// PutParameter, DataType.
-		{"text", create("ssm:///a", v, ssm.Attributes{DataType: ssm.Text}), ""},
-		{"an image", create("ssm:///a", ssm.String("ami-0123456789abcdef0"), ssm.Attributes{DataType: ssm.EC2Image}), ""},
-		{"no image", create("ssm:///a", v, ssm.Attributes{DataType: ssm.EC2Image}), "ID of an image"},
-		{"a secure image", create("ssm:///a", ssm.SecureString("ami-01234567"), ssm.Attributes{DataType: ssm.EC2Image}), "goes with the type String"},
-		{"an integration", create("ssm:///a", v, ssm.Attributes{DataType: ssm.Integration}), ""},
+		{"text", create("ssm:///a", v, ssm.Attributes{DataType: ssm.DataTypeText}), ""},
+		{"an image", create("ssm:///a", ssm.String("ami-0123456789abcdef0"), ssm.Attributes{DataType: ssm.DataTypeImage}), ""},
+		{"no image", create("ssm:///a", v, ssm.Attributes{DataType: ssm.DataTypeImage}), "ID of an image"},
+		{"a secure image", create("ssm:///a", ssm.SecureString("ami-01234567"), ssm.Attributes{DataType: ssm.DataTypeImage}), "goes with the type String"},
+		{"an integration", create("ssm:///a", v, ssm.Attributes{DataType: ssm.DataTypeIntegration}), ""},
 		{"another data type", create("ssm:///a", v, ssm.Attributes{DataType: "Text"}), "the data type"},
 
 		// PutParameter, KeyId, Description, AllowedPattern.

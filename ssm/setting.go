@@ -40,7 +40,8 @@ func (s *Store) HighThroughput(ctx context.Context) (bool, error) {
 // to 10,000, at a price. By the price list of 2025 in the US Regions each
 // interaction then costs: $0.05 for 10,000, where those of standard parameters
 // cost nothing without it (guide: Parameter Store throughput; Systems Manager
-// pricing). PutParameter and DescribeParameters stay slow.
+// pricing). PutParameter goes from 3 calls a second to 10, which is not
+// documented, and DescribeParameters is not known to gain.
 func (s *Store) SetHighThroughput(ctx context.Context, on bool) error {
 	return s.setSetting(ctx, throughputSetting, strconv.FormatBool(on))
 }

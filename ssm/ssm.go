@@ -1,5 +1,5 @@
-// Package ssm reads parameters of AWS Systems Manager Parameter Store: it is
-// the provider of "ssm://" refs and of parameters' ARNs.
+// Package ssm reads, writes and manages parameters of AWS Systems Manager
+// Parameter Store: it is the provider of "ssm://" refs and of parameters' ARNs.
 //
 // # Calls
 //
@@ -10,7 +10,7 @@
 // thousand of which none changed take 100 calls and no decryption. [Store.List]
 // pages through GetParametersByPath, ten parameters a call. With [WithExpiry],
 // each version that is read costs a GetParameterHistory. DescribeParameters,
-// whose quota is very low, is never called.
+// whose quota is very low, is called by [Store.Describe] alone.
 //
 // One name that the caller may not read, or one value that KMS does not
 // decrypt, makes GetParameters fail as a whole: then each of its names is read
@@ -20,12 +20,43 @@
 // secrets of Secrets Manager by "/aws/reference/secretsmanager/NAME", whose
 // version is then the secret's.
 //
+// # Writing
+//
+// [Store.Create] makes a parameter and [Store.PutVersion] adds a version to it;
+// [Store.Put] and [Store.Delete] are what all stores have ([provider.Writer]).
+// [Store.Label] gives a version names, [Store.History] and [Store.Versions] list
+// the versions, [Store.Describe] and [Store.Tag] see to the rest.
+//
+// What AWS's documentation rules out is refused before a call: names, labels,
+// tags, sizes, policies. Such an error wraps [ErrInvalid], or for a name
+// [provider.ErrInvalidRef]; so does what AWS alone can know and refuses, with
+// the cure. What was written is read at once by those who ask AWS, and by a
+// cache in front of it when that refreshes.
+//
+// A parameter that another account shares (guide:
+// parameter-store-shared-parameters) is read by its ARN, its history too, and
+// not written.
+//
 // # Permissions
 //
-//	ssm:GetParameter and ssm:GetParameters  on each parameter, for Fetch, Refetch and Probe
+//	ssm:GetParameter and ssm:GetParameters  on each parameter, for Fetch, Probe and Refetch
 //	ssm:GetParametersByPath                 on the path, for List
-//	ssm:GetParameterHistory                 on each parameter, for WithExpiry
-//	kms:Decrypt                             on each customer managed key
+//	ssm:GetParameterHistory                 for History, Versions and WithExpiry
+//	ssm:PutParameter                        for Create, PutVersion and Put
+//	ssm:GetParameter                        for Put with a condition, or of a value without a type
+//	ssm:AddTagsToResource                   for Tag, and for Create with tags
+//	ssm:RemoveTagsFromResource              for Untag
+//	ssm:ListTagsForResource                 for Tags
+//	ssm:LabelParameterVersion               for Label
+//	ssm:UnlabelParameterVersion             for Unlabel
+//	ssm:DeleteParameter                     for Delete
+//	ssm:DeleteParameters                    for DeleteMany
+//	ssm:DescribeParameters                  on "*", for Describe
+//	ssm:GetServiceSetting                   for HighThroughput and DefaultTier
+//	ssm:UpdateServiceSetting                for SetHighThroughput and SetDefaultTier
+//	kms:Decrypt                             on each customer managed key, to read values
+//	kms:Encrypt                             on it, to write standard SecureStrings
+//	kms:GenerateDataKey                     on it, to write advanced ones
 //	secretsmanager:GetSecretValue           on each secret read through Parameter Store
 //
 // GetParametersByPath is authorised on the path alone: it also returns
@@ -35,8 +66,9 @@
 //
 // By default GetParameter, GetParameters and GetParametersByPath share 40
 // calls a second in an account and Region; a setting with a price raises that
-// (guide: Parameter Store throughput). The SDK retries a throttled call itself,
-// three tries in all; this package adds no retry of its own.
+// ([Store.SetHighThroughput]). PutParameter and all else that changes or
+// describes parameters have a few a second. The SDK retries a throttled call
+// itself, three tries in all; this package adds no retry of its own.
 package ssm
 
 import (
@@ -49,9 +81,9 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
-// Store reads from Parameter Store. It is a [provider.Provider],
-// [provider.Refetcher], [provider.Prober] and [provider.Lister], and safe for
-// concurrent use.
+// Store reads from Parameter Store and writes to it. It is a
+// [provider.Provider], [provider.Refetcher], [provider.Prober],
+// [provider.Lister] and [provider.Writer], and safe for concurrent use.
 type Store struct {
 	clients awsread.Clients[ssm.Client]
 	limit   awsread.Limit
@@ -67,6 +99,7 @@ var (
 	_ provider.Refetcher = (*Store)(nil)
 	_ provider.Prober    = (*Store)(nil)
 	_ provider.Lister    = (*Store)(nil)
+	_ provider.Writer    = (*Store)(nil)
 )
 
 // Option configures a [Store].
@@ -102,7 +135,7 @@ func WithLogger(logger *slog.Logger) Option {
 	return func(s *Store) { s.logger = logger }
 }
 
-// New returns a store that reads with cfg's credentials, from cfg's Region
+// New returns a store that works with cfg's credentials, in cfg's Region
 // unless a ref names another. It makes no network call.
 func New(cfg aws.Config, opts ...Option) *Store {
 	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}

@@ -36,15 +36,16 @@ func main() {
 	flags := flag.NewFlagSet("fleet", flag.ExitOnError)
 	most := flags.Int("max", 100_000, "processes at most")
 	quick := flags.Bool("quick", false, "small fleets for two hours, and write nothing")
+	budget := flags.Int("budget", 20_000_000, "requests at most in a case of a day, which then ends early")
 	out := flags.String("out", "../docs", "directory of fleet.md and its plots")
 	check(flags.Parse(os.Args[1:]))
 
-	day, budget := 24*time.Hour, 60_000_000
+	day := 24 * time.Hour
 	if *quick {
-		*most, day, budget = min(*most, 100), 2*time.Hour, 1_000_000
+		*most, day, *budget = min(*most, 100), 2*time.Hour, 1_000_000
 	}
 	began := time.Now()
-	r := run(plan(*most, day, budget))
+	r := run(plan(*most, day, *budget))
 	var tables bytes.Buffer
 	r.write(&tables)
 	os.Stdout.Write(tables.Bytes())
@@ -90,17 +91,17 @@ func plan(most int, day time.Duration, budget int) map[part][]setting {
 			p[deploys] = append(p[deploys], c)
 			if n >= 1000 {
 				roll := c
-				roll.deploy, roll.lasts, roll.budget = 10*time.Minute, day/8, budget/2
+				roll.deploy, roll.lasts, roll.budget = 10*time.Minute, day/8, budget/4
 				p[rolling] = append(p[rolling], roll)
 			}
 			if n >= 10_000 {
 				hour := c
-				hour.ttl, hour.budget = time.Hour, budget/2
+				hour.ttl, hour.budget = time.Hour, budget/4
 				p[longer] = append(p[longer], hour)
 			}
 			if (s.name == "ssm-default" || s.name == "sm-batch") && (n == 1000 || n == 10_000) {
 				for _, a := range []app{patient, eager, crashing} {
-					c.app, c.lasts, c.budget = a, day/8, budget/2
+					c.app, c.lasts, c.budget = a, day/8, budget/4
 					p[apps] = append(p[apps], c)
 				}
 			}
@@ -131,7 +132,11 @@ func run(plan map[part][]setting) results {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for j := range todo {
-				r[j.part][j.i] = simulate(plan[j.part][j.i])
+				c, began := plan[j.part][j.i], time.Now()
+				r[j.part][j.i] = simulate(c)
+				if took := time.Since(began); took > time.Second {
+					log.Printf("%s, %s, %d processes: %v", j.part, c.store.name, c.procs, took.Round(time.Second))
+				}
 			}
 		})
 	}

@@ -172,13 +172,3 @@ func (o outcome) dollars() float64 {
 	calls, values, _ := o.perDay()
 	return o.store.price.month(calls, values)
 }
-
-// peak returns the most requests in a second after a time.
-func (o outcome) peak(after time.Duration) int {
-	from := min(int(after/time.Second), len(o.perSecond))
-	to := min(int(o.now/int64(time.Second)), len(o.perSecond))
-	if from >= to {
-		return 0
-	}
-	return int(slices.Max(o.perSecond[from:to]))
-}

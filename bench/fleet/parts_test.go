@@ -69,7 +69,7 @@ func TestFormsOfNumbers(t *testing.T) {
 		"120,000": 123456, "1 M": 999_900, "1.2 M": 1.234e6, "120 M": 123e6, "1.2 G": 1.23e9, "10": 10, "100": 99.9} {
 		require.Equal(t, want, number(f))
 	}
-	for want, d := range map[string]time.Duration{"0 s": 0, "59 s": 59 * time.Second, "2.0 min": 2 * time.Minute, "65 min": 65 * time.Minute, "2.5 h": 150 * time.Minute} {
+	for want, d := range map[string]time.Duration{"0 s": 0, "59 s": 59 * time.Second, "2 min": 2 * time.Minute, "2.1 min": 126 * time.Second, "24 h": 24 * time.Hour, "65 min": 65 * time.Minute, "2.5 h": 150 * time.Minute} {
 		require.Equal(t, want, span(d))
 	}
 	for want, f := range map[string]float64{"0": 0, "< 0.1 %": 1e-7, "4.3 %": 0.043, "43 %": 0.43, "100 %": 1, "1,300 %": 13} {

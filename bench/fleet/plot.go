@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -40,8 +42,7 @@ type line struct {
 
 type point struct {
 	x, y float64
-	dot  bool
-	note string // beside the dot
+	dot  bool // or else it is only passed
 }
 
 type mark struct {
@@ -85,10 +86,13 @@ func (c chart) svg() []byte {
 	fmt.Fprintf(&b, `<text transform="translate(20 %.1f) rotate(-90)" text-anchor="middle" fill="#555555">%s</text>`+"\n", (above+height-underneath)/2, html.EscapeString(c.y.title))
 	for _, m := range c.marks {
 		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#222222" stroke-dasharray="2 3"/>`+"\n", left, py(m.y), width-right, py(m.y))
-		text(left+6, py(m.y)-4, `fill="#222222"`, m.name)
 	}
 	fmt.Fprintf(&b, `<clipPath id="plot"><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f"/></clipPath>`+"\n", left-6, above-6, width-left-right+12, height-above-underneath+12)
-	taken := make([]float64, 0, len(c.lines)) // by names
+	type label struct {
+		line   line
+		at, to float64 // the line's end, and where its name has room
+	}
+	var labels []label
 	for _, l := range c.lines {
 		if len(l.points) == 0 {
 			continue
@@ -106,23 +110,24 @@ func (c chart) svg() []byte {
 			if p.dot {
 				fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`+"\n", px(p.x), py(p.y), l.colour)
 			}
-			if p.note != "" {
-				text(px(p.x)-8, py(p.y)+4, fmt.Sprintf(`text-anchor="end" font-size="11" fill="%s"`, l.colour), p.note)
-			}
 		}
-		last := l.points[len(l.points)-1]
-		y := min(max(py(last.y), above), height-underneath)
-		for crowded := true; crowded; { // names keep their distance
-			crowded = false
-			for _, t := range taken {
-				if math.Abs(t-y) < 15 {
-					y, crowded = t+15, true
-				}
-			}
-		}
-		taken = append(taken, y)
-		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", px(last.x)+5, min(max(py(last.y), above), height-underneath), width-right+12, y, l.colour)
-		text(width-right+15, y+4, fmt.Sprintf(`fill="%s" font-weight="bold"`, l.colour), l.name)
+		y := min(max(py(l.points[len(l.points)-1].y), above), height-underneath)
+		labels = append(labels, label{l, y, y})
+	}
+	slices.SortStableFunc(labels, func(a, b label) int { return cmp.Compare(a.at, b.at) })
+	for i := 1; i < len(labels); i++ { // names keep their distance
+		labels[i].to = max(labels[i].at, labels[i-1].to+16)
+	}
+	for i := len(labels) - 1; i >= 0; i-- {
+		labels[i].to = min(labels[i].to, height-underneath-16*float64(len(labels)-1-i))
+	}
+	for _, l := range labels {
+		last := l.line.points[len(l.line.points)-1]
+		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", px(last.x)+5, l.at, width-right+14, l.to, l.line.colour)
+		text(width-right+17, l.to+4, fmt.Sprintf(`fill="%s" font-weight="bold"`, l.line.colour), l.line.name)
+	}
+	for _, m := range c.marks {
+		text(left+6, py(m.y)-4, `stroke="#ffffff" stroke-width="4" paint-order="stroke" fill="#222222"`, m.name)
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
@@ -144,7 +149,7 @@ func (r results) plots() (map[string][]byte, error) {
 	calls := chart{title: "Calls a second that a fleet needs", below: "steady, TTL of 5 minutes; dots: let through in the simulation; dotted: quotas of an account in a Region",
 		x: procs, y: axis{title: "calls a second", from: 0.01, to: 10_000_000, ticks: powers(0.01, 10_000_000), show: number},
 		marks: []mark{{40, "40: GetParameters, default"}, {100, "100: BatchGetSecretValue; ListSecrets"}, {10_000, "10,000: GetSecretValue; GetParameters, raised"}}}
-	warm := chart{title: "Time until all processes have all values", below: "all start within a minute; an application asks again for what is missing, patiently; open end: not in the day",
+	warm := chart{title: "Time until all processes have all values", below: "all start within a minute; an application asks again for what is missing, patiently; no dot: not while it was simulated",
 		x: procs, y: axis{title: "from the start of the deploy", from: 30, to: 86400, ticks: []float64{30, 60, 300, 900, 3600, 4 * 3600, 86400}, show: seconds}}
 	late := chart{title: "Time until a change is noticed by 99 % of the fleet", below: "TTL of 5 minutes; ListSecrets taken to lag by the five minutes that AWS names",
 		x: procs, y: axis{title: "from the change", from: 60, to: 2 * 3600, ticks: []float64{60, 120, 300, 600, 1200, 3600, 7200}, show: seconds},
@@ -174,7 +179,7 @@ func (r results) plots() (map[string][]byte, error) {
 			if took, ok := o.warmAfter(1); ok {
 				w.points = append(w.points, point{x: n, y: max(took.Seconds(), 30), dot: true})
 			} else {
-				w.points = append(w.points, point{x: n, y: 86400, note: "never"})
+				w.points = append(w.points, point{x: n, y: 86400})
 			}
 			if took, ok := o.staleness(0.99); ok {
 				l.points = append(l.points, point{x: n, y: took.Seconds(), dot: true})

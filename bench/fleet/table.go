@@ -191,13 +191,14 @@ func dollars(f float64) string {
 
 // span writes a time to what matters of it.
 func span(d time.Duration) string {
+	f, digits, unit := d.Hours(), 1, " h"
 	switch {
 	case d < 2*time.Minute:
-		return strconv.FormatFloat(d.Seconds(), 'f', 0, 64) + " s"
+		f, digits, unit = d.Seconds(), 0, " s"
 	case d < 10*time.Minute:
-		return strconv.FormatFloat(d.Minutes(), 'f', 1, 64) + " min"
+		f, unit = d.Minutes(), " min"
 	case d < 2*time.Hour:
-		return strconv.FormatFloat(d.Minutes(), 'f', 0, 64) + " min"
+		f, digits, unit = d.Minutes(), 0, " min"
 	}
-	return strconv.FormatFloat(d.Hours(), 'f', 1, 64) + " h"
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', digits, 64), ".0") + unit
 }

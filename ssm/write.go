@@ -12,8 +12,6 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
-var _ provider.Writer = (*Store)(nil)
-
 // Put implements [provider.Writer]. A parameter that does not exist becomes a
 // SecureString where v has no type, with the key of [WithKMSKey]. The type
 // [provider.SecretString] means SecureString; a parameter is text, so

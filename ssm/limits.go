@@ -29,7 +29,7 @@ const (
 
 var (
 	tiers     = []Tier{Standard, Advanced, IntelligentTiering}
-	dataTypes = []DataType{Text, EC2Image, Integration}
+	dataTypes = []DataType{DataTypeText, DataTypeImage, DataTypeIntegration}
 	ownTypes  = []provider.Type{provider.String, provider.StringList, provider.SecureString}
 
 	keyPattern   = regexp.MustCompile(`^[a-zA-Z0-9:/_-]+$`) // API PutParameter, KeyId
@@ -151,8 +151,8 @@ func checkAttributes(typ provider.Type, a Attributes, overwrite bool) error {
 		return fmt.Errorf("the tier %q is none of %q", a.Tier, tiers)
 	case a.DataType != "" && !slices.Contains(dataTypes, a.DataType):
 		return fmt.Errorf("the data type %q is none of %q", a.DataType, dataTypes)
-	case a.DataType == EC2Image && typ != "" && typ != provider.String:
-		return fmt.Errorf("the data type %s goes with the type String, not %s", EC2Image, typ)
+	case a.DataType == DataTypeImage && typ != "" && typ != provider.String:
+		return fmt.Errorf("the data type %s goes with the type String, not %s", DataTypeImage, typ)
 	case a.KMSKey != "" && typ != "" && typ != provider.SecureString:
 		return fmt.Errorf("a KMS key goes with the type SecureString, not %s", typ)
 	case len(a.KMSKey) > maxKMSKey, a.KMSKey != "" && !keyPattern.MatchString(a.KMSKey):
@@ -179,7 +179,7 @@ func checkValue(value string, a Attributes) error {
 		return fmt.Errorf("the value has %d bytes: a standard parameter holds %d at most, one of the tier Advanced %d", size, maxStandardValue, maxAdvancedValue)
 	case nested.MatchString(value):
 		return errors.New(`the value has "{{…}}" in it, which Parameter Store takes for a reference to another parameter and refuses: encode it, as base64 say`)
-	case a.DataType == EC2Image && !imagePattern.MatchString(value):
+	case a.DataType == DataTypeImage && !imagePattern.MatchString(value):
 		return errors.New("the value is not the ID of an image: AWS would accept it and never write it")
 	}
 	return nil
