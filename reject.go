@@ -82,7 +82,7 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 			return Value{}, ctx.Err()
 		case err != nil && (i == 0 || c.ctx.Err() != nil):
 			return Value{}, named(s, err)
-		case errors.Is(err, provider.ErrVersionNotFound):
+		case errors.Is(err, provider.ErrVersionNotFound), errors.Is(err, provider.ErrNotFound):
 			continue
 		case err != nil:
 			errs = append(errs, err)
