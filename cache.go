@@ -177,6 +177,9 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	if known = e.full(); !ok(known || c.watched(key)) {
 		return a.value, false
 	}
+	if known && a.began < e.read {
+		return e.value, false // what a later call brought stands
+	}
 	c.absent.Remove(key)
 	if e == nil {
 		e = c.add(key)

@@ -238,10 +238,12 @@ func TestOldValueStaysExpired(t *testing.T) {
 	field := ref
 	field.Field = "f"
 	with := provider.NewValue(ref, provider.NewVersion("3", time.Time{}), provider.SecretString, `{"f":"x"}`)
-	_, err = c.spell("mem://db#f", field, put(with, later))
+	_, err = c.spell("mem://db#f", field, put(with, 3*later))
 	require.NoError(t, err)
 	require.Equal(t, 2, c.table.live)
-	put(value("4"), later)
+	put(value("old"), 2*later)
+	require.Equal(t, with, c.has(ref), "nor does it bring back an old value")
+	put(value("4"), 3*later)
 	require.Equal(t, 1, c.table.live, "a field that is gone leaves nothing behind")
 	c.drop(ref)
 	require.Zero(t, c.table.live)

@@ -142,7 +142,9 @@ func TestPutOutlivesAnOldRead(t *testing.T) {
 		_, err := c.Put(t.Context(), "mem://db", "2")
 		require.NoError(t, err)
 		<-done
+		calls := s.calls.Load()
 		require.Equal(t, "2", get(t, c, "mem://db").Text())
+		require.Equal(t, calls, s.calls.Load())
 	})
 }
 

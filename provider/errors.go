@@ -43,7 +43,7 @@ var (
 	ErrUnavailable = errors.New("store unavailable")
 )
 
-// Error is a failed read of one [Ref]. It prints the ref, what went wrong,
+// Error is a failed read or write of one [Ref]. It prints the ref, what went wrong,
 // what to do about it and what the store said; never a value.
 type Error struct {
 	Ref  Ref

@@ -40,8 +40,8 @@ func NewBucket(perSecond float64, burst int) *Bucket {
 	return &Bucket{limiter: rate.NewLimiter(full, burst*grain), full: full}
 }
 
-// Wait returns when a request may go that costs that part of a token, at least
-// a hundredth and at most one; or ctx's error. If it has to wait it says for how
+// Wait returns when a request may go that costs so many tokens, at least a
+// hundredth and at most the burst; or ctx's error. If it has to wait it says for how
 // long first.
 func (b *Bucket) Wait(ctx context.Context, cost float64, waits func(time.Duration)) error {
 	now := time.Now()
@@ -69,7 +69,7 @@ func (b *Bucket) Reserve(now time.Time, cost float64) time.Duration {
 
 func (b *Bucket) reserve(now time.Time, cost float64) *rate.Reservation {
 	b.grow(now)
-	return b.limiter.ReserveN(now, min(max(int(math.Ceil(cost*grain)), 1), grain))
+	return b.limiter.ReserveN(now, min(max(int(math.Ceil(cost*grain)), 1), b.limiter.Burst()))
 }
 
 // Throttled halves the rate, once a second at most: what was throttled together
