@@ -758,7 +758,12 @@ func TestRotation(t *testing.T) {
 		}
 		return nil
 	})
-	version, err := l.store.Rotate(t.Context(), ref, sm.RotateOptions{Lambda: someFunction, Schedule: sm.Schedule{AfterDays: 30}, Token: token})
+	_, err = l.store.Rotate(t.Context(), ref, sm.RotateOptions{Lambda: someFunction, Schedule: sm.Schedule{AfterDays: 30}, Defer: true})
+	require.NoError(t, err)
+	require.NoError(t, srv.WaitRotations(t.Context()))
+	require.Equal(t, map[string]string{"AWSCURRENT": ids[0]}, l.stages(t, ref), "it is deferred")
+
+	version, err := l.store.Rotate(t.Context(), ref, sm.RotateOptions{Token: token})
 	require.NoError(t, err)
 	require.Equal(t, token, version)
 	require.NoError(t, srv.WaitRotations(t.Context()))
@@ -768,6 +773,44 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 30, m.Rotation.Schedule.AfterDays)
 	require.WithinDuration(t, time.Now(), m.LastRotated, time.Minute)
+}
+
+// TestExternalSecret has one that a partner holds, rotated by a role.
+func TestExternalSecret(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	srv.HandleRotation("AcmeKey", noRotation)
+	l := newLife(srv.Config())
+	ref := l.ref(t)
+	_, err := l.store.Create(t.Context(), ref, text(0), sm.CreateOptions{Type: "AcmeKey"})
+	require.NoError(t, err)
+	const role = "arn:aws:iam::123456789012:role/rotate"
+	metadata := map[string]string{"orgId": "1", "adminSecretArn": "x"}
+	_, err = l.store.Rotate(t.Context(), ref, sm.RotateOptions{ExternalRole: role, ExternalMetadata: metadata, Schedule: sm.Schedule{AfterDays: 7}, Defer: true})
+	require.NoError(t, err)
+	described, err := l.store.Describe(t.Context(), ref)
+	require.NoError(t, err)
+	for _, m := range append(collect(t, l.store.Secrets(t.Context(), sm.ListOptions{})), described) {
+		require.Equal(t, "AcmeKey", m.Type)
+		require.Equal(t, sm.Rotation{Enabled: true, Schedule: sm.Schedule{AfterDays: 7}, ExternalRole: role, ExternalMetadata: metadata}, m.Rotation)
+		require.NotZero(t, m.NextRotation)
+	}
+}
+
+// TestPutByARN has Put create nothing where it cannot.
+func TestPutByARN(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	l := newLife(srv.Config())
+	ref, _ := l.made(t, 1)
+	m, err := l.store.Describe(t.Context(), ref)
+	require.NoError(t, err)
+	v, err := l.store.Put(t.Context(), value(t, m.ARN, 1), provider.Condition{})
+	require.NoError(t, err)
+	require.Equal(t, v.ID, l.stages(t, ref)["AWSCURRENT"])
+	missing := value(t, "arn:aws:secretsmanager:us-east-1:123456789012:secret:missing-AbCdEf", 1)
+	_, err = l.store.Put(t.Context(), missing, provider.Condition{})
+	requireKind(t, err, provider.ErrNotFound, "check the name")
+	_, err = l.store.Put(t.Context(), missing, provider.Condition{Absent: true})
+	requireKind(t, err, provider.ErrInvalidRef, "AWS makes the ARN")
 }
 
 // TestManagedSecret has one that belongs to another service.

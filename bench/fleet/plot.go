@@ -146,10 +146,10 @@ func (r results) plots() (map[string][]byte, error) {
 		return nil, fmt.Errorf("no case to draw")
 	}
 	procs := axis{title: "processes, of 50 values each", from: 10, to: 100_000, ticks: powers(10, 100_000), show: number}
-	calls := chart{title: "Calls a second that a fleet needs", below: "steady, TTL of 5 minutes; dots: let through in the simulation; dotted: quotas of an account in a Region",
+	calls := chart{title: "Calls a second that a fleet needs", below: "steady, TTL of 5 minutes; dots: let through in the simulation, else by formula; dotted: quotas of an account in a Region",
 		x: procs, y: axis{title: "calls a second", from: 0.01, to: 10_000_000, ticks: powers(0.01, 10_000_000), show: number},
 		marks: []mark{{40, "40: GetParameters, default"}, {100, "100: BatchGetSecretValue; ListSecrets"}, {10_000, "10,000: GetSecretValue; GetParameters, raised"}}}
-	warm := chart{title: "Time until all processes have all values", below: "all start within a minute; an application asks again for what is missing, patiently; no dot: not while it was simulated",
+	warm := chart{title: "Time until all processes have all values", below: "all start within a minute; an application asks again for what is missing, patiently; no dot: what the quota takes at least",
 		x: procs, y: axis{title: "from the start of the deploy", from: 30, to: 86400, ticks: []float64{30, 60, 300, 900, 3600, 4 * 3600, 86400}, show: seconds}}
 	late := chart{title: "Time until a change is noticed by 99 % of the fleet", below: "TTL of 5 minutes; ListSecrets taken to lag by the five minutes that AWS names",
 		x: procs, y: axis{title: "from the change", from: 60, to: 2 * 3600, ticks: []float64{60, 120, 300, 600, 1200, 3600, 7200}, show: seconds},
@@ -175,13 +175,18 @@ func (r results) plots() (map[string][]byte, error) {
 			}
 			n := float64(o.procs)
 			perDay, _, _ := o.perDay()
-			through.points = append(through.points, point{x: n, y: perDay / 86400, dot: true})
+			if o.allWarm() {
+				through.points = append(through.points, point{x: n, y: perDay / 86400, dot: true})
+			} else {
+				through.points = append(through.points, point{x: n, y: o.need() * s.quota()})
+			}
 			if took, ok := o.warmAfter(1); ok {
 				w.points = append(w.points, point{x: n, y: max(took.Seconds(), 30), dot: true})
 			} else {
-				w.points = append(w.points, point{x: n, y: 86400})
+				read, _ := s.calls(refs) // the quota alone takes that long
+				w.points = append(w.points, point{x: n, y: max(n*float64(read)/s.read, time.Duration(o.now).Seconds())})
 			}
-			if took, ok := o.staleness(0.99); ok {
+			if took, ok := o.staleness(0.99); ok && o.allWarm() {
 				l.points = append(l.points, point{x: n, y: took.Seconds(), dot: true})
 			}
 		}

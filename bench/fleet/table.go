@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+const none = "–"
+
 // write writes the tables.
 func (r results) write(w io.Writer) {
 	fmt.Fprintf(w, "### A day after a deploy\n\nAll start within a minute; TTL %s.\n\n", span(ttl))
@@ -43,9 +45,12 @@ func (r results) days(w io.Writer, p part) {
 		"calls a day", "dollars a month", "served stale", "not served")
 	for _, o := range r[p] {
 		calls, _, _ := o.perDay()
-		row(w, number(float64(o.procs)), o.store.name, percent(o.need()), o.warm(1), o.throttledStart(), o.throttledLater(),
-			o.noticedBy(0.5), o.noticedBy(0.99), o.noticedBy(1),
-			number(calls), dollars(o.dollars()), percent(o.stale/o.lived), percent(o.without/o.lived))
+		rest := []string{number(calls), dollars(o.dollars()), percent(o.stale / o.lived), percent(o.without / o.lived)}
+		if !o.allWarm() { // it ended in the middle of the start
+			rest = []string{none, none, none, none}
+		}
+		row(w, append([]string{number(float64(o.procs)), o.store.name, percent(o.need()), o.warm(1), o.throttledStart(), o.throttledLater(),
+			o.noticedBy(0.5), o.noticedBy(0.99), o.noticedBy(1)}, rest...)...)
 	}
 }
 
@@ -78,16 +83,19 @@ func perTTL(procs int, ttl time.Duration) float64 { return float64(procs*refs) /
 
 // need returns what part of its quota a fleet needs to refresh in time: a
 // refresh comes 3 % before the end of the TTL, on average.
-func (o outcome) need() float64 {
-	_, refresh := o.store.calls(o.refs)
-	return float64(o.procs*refresh) / (0.97 * o.ttl.Seconds()) / o.store.quota()
+func (s setting) need() float64 {
+	_, refresh := s.store.calls(s.refs)
+	return float64(s.procs*refresh) / (0.97 * s.ttl.Seconds()) / s.store.quota()
 }
 
 func (o outcome) warm(part float64) string {
 	if took, ok := o.warmAfter(part); ok {
 		return span(took)
 	}
-	return "never in " + span(time.Duration(o.now).Round(time.Minute))
+	// The quota alone takes that long.
+	read, _ := o.store.calls(o.refs)
+	least := time.Duration(part * float64(o.procs*read) / o.store.read * 1e9)
+	return "more than " + span(max(least, time.Duration(o.now)))
 }
 
 func (o outcome) allWarm() bool { return len(o.warmUps) == o.procs }
@@ -101,19 +109,19 @@ func (o outcome) throttledStart() string {
 
 func (o outcome) throttledLater() string {
 	if !o.allWarm() {
-		return "–"
+		return none
 	}
 	return share(o.throttled-o.throttledWarm, o.attempts-o.attemptsWarm)
 }
 
 func (o outcome) noticedBy(part float64) string {
-	if took, ok := o.staleness(part); ok {
+	if took, ok := o.staleness(part); ok && o.allWarm() {
 		if part == 1 {
 			took = o.slowest
 		}
 		return span(took)
 	}
-	return "–"
+	return none
 }
 
 func head(w io.Writer, cells ...string) {
