@@ -54,7 +54,7 @@ type entry struct {
 	key   provider.Ref
 	value provider.Value
 	lease *lease
-	slots map[string]*slot
+	slots []*slot
 
 	read  int64 // when the call began that last brought or confirmed the value
 	next  int64 // when the refresher turns to it
@@ -72,7 +72,7 @@ type lease struct {
 	expires atomic.Int64  // by the client's clock; odd if what is served is stale
 	used    atomic.Uint32 // whether there was a hit since the last refresh
 	touched atomic.Int64  // when a hit last moved the entry to the front
-	key     provider.Ref
+	entry   *entry
 }
 
 // absence is what the store said of a value that it does not give.
@@ -110,12 +110,14 @@ func newCache(t times, maxEntries int) (*cache, error) {
 	return c, err
 }
 
+// settled reports whether a hit at this time need not move the entry of a lease.
+func (c *cache) settled(l *lease, now int64) bool {
+	return c.front.Load() == l || now < c.resume.Load() && now-l.touched.Load() < touchEvery
+}
+
 // touch notes that the entry of a lease was used.
 func (c *cache) touch(l *lease, now int64) {
-	if c.front.Load() == l {
-		return
-	}
-	if now < c.resume.Load() && now-l.touched.Load() < touchEvery {
+	if c.settled(l, now) {
 		return
 	}
 	l.touched.Store(now)
@@ -125,7 +127,7 @@ func (c *cache) touch(l *lease, now int64) {
 	}
 	// Recency is advice: whoever holds the mutex is not waited for.
 	if c.mu.TryLock() {
-		c.lru.Get(l.key)
+		c.lru.Get(l.entry.key)
 		c.front.Store(l)
 		c.mu.Unlock()
 	}
@@ -156,8 +158,8 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	}
 	spellings := make(map[string]provider.Value)
 	if known {
-		for spelling, s := range e.slots {
-			spellings[spelling] = s.value
+		for _, s := range e.slots {
+			spellings[s.key] = s.value
 		}
 	}
 	c.mu.Unlock()
@@ -185,12 +187,12 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 		e = c.add(key)
 	}
 	changed = known && !same(e.value, a.value)
-	for spelling, s := range e.slots {
-		if _, stays := spellings[spelling]; !stays {
+	for _, s := range e.slots {
+		if _, stays := spellings[s.key]; !stays {
 			c.table.remove(s)
 		}
 	}
-	e.value, e.slots, e.lease = a.value, nil, &lease{key: key}
+	e.value, e.slots, e.lease = a.value, nil, &lease{entry: e}
 	c.renew(e, a)
 	for spelling, seen := range spellings {
 		c.attach(e, spelling, seen)
@@ -243,7 +245,7 @@ func (c *cache) spell(spelling string, ref provider.Ref, whole provider.Value) (
 	key := ref.Base()
 	c.mu.Lock()
 	if e := c.find(key); e.full() && e.value == whole {
-		if s := e.slots[spelling]; s != nil {
+		if s := e.slot(spelling); s != nil {
 			c.mu.Unlock()
 			return s.value, nil
 		}
@@ -258,7 +260,7 @@ func (c *cache) spell(spelling string, ref provider.Ref, whole provider.Value) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.find(key); e.full() && e.value == whole {
-		if s := e.slots[spelling]; s != nil {
+		if s := e.slot(spelling); s != nil {
 			return s.value, nil
 		}
 		if len(e.slots) < maxSlots {
@@ -269,12 +271,19 @@ func (c *cache) spell(spelling string, ref provider.Ref, whole provider.Value) (
 }
 
 func (c *cache) attach(e *entry, spelling string, v provider.Value) {
-	if e.slots == nil {
-		e.slots = make(map[string]*slot)
-	}
 	s := &slot{key: spelling, value: v, lease: e.lease}
-	e.slots[spelling] = s
+	e.slots = append(e.slots, s)
 	c.table.put(s)
+}
+
+// slot returns the slot of a spelling, or nil.
+func (e *entry) slot(spelling string) *slot {
+	for _, s := range e.slots {
+		if s.key == spelling {
+			return s
+		}
+	}
+	return nil
 }
 
 // drop forgets values; with no keys, all of them.
@@ -319,6 +328,16 @@ func (c *cache) keys() []provider.Ref {
 	return keys
 }
 
+// fresh returns the value of a key that need not be read, if there is one.
+func (c *cache) fresh(key provider.Ref, now int64) provider.Value {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.find(key); e != nil && now < e.lease.expires.Load() {
+		return e.value
+	}
+	return provider.Value{}
+}
+
 // has returns the value that the cache has of a key, fresh or not.
 func (c *cache) has(key provider.Ref) provider.Value {
 	c.mu.Lock()
@@ -350,7 +369,8 @@ func (c *cache) entries() []*entry {
 
 // add makes an entry, without a value.
 func (c *cache) add(key provider.Ref) *entry {
-	e := &entry{key: key, place: -1, lease: &lease{key: key}}
+	e := &entry{key: key, place: -1}
+	e.lease = &lease{entry: e}
 	if c.watched(key) {
 		c.held[key] = e
 	} else if c.lru.Add(key, e) {
@@ -364,7 +384,7 @@ func (c *cache) empty(e *entry) {
 	for _, s := range e.slots {
 		c.table.remove(s)
 	}
-	e.value, e.slots, e.lease = provider.Value{}, nil, &lease{key: e.key}
+	e.value, e.slots, e.lease = provider.Value{}, nil, &lease{entry: e}
 }
 
 // view returns what ref means of the whole value that its base names.

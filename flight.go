@@ -108,6 +108,8 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 			if d != wantRenewal {
 				l.client.stats.coalesced.Add(1)
 			}
+		case f == nil && d == wantValue && l.arrived(ref, &f):
+			l.client.stats.coalesced.Add(1)
 		default:
 			if f != nil {
 				f.superseded.Store(true)
@@ -132,6 +134,18 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 		l.overtime.Reset(patience)
 	}
 	return flights
+}
+
+// arrived finds what a flight has brought since the caller looked for it: the
+// caller gets one that has landed.
+func (l *lane) arrived(ref provider.Ref, f **flight) bool {
+	v := l.client.cache.fresh(ref, l.client.clock.read())
+	if v == (provider.Value{}) {
+		return false
+	}
+	*f = &flight{ref: ref, done: make(chan struct{}), left: true, value: v}
+	close((*f).done)
+	return true
 }
 
 // renew starts a flight that nobody waits for, unless some call is under way: a

@@ -128,6 +128,25 @@ func TestHandleAfterSuspension(t *testing.T) {
 	})
 }
 
+// A goroutine that saw a miss, and comes to the lane when the flight that would
+// have served it has landed, starts no other.
+func TestLateMissJoinsWhatHasLanded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c, err := New(WithProvider(provided(func() string { calls++; return "x" })))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, c.Close()) }()
+		v, err := c.Get(t.Context(), "mem://x")
+		require.NoError(t, err)
+		f := c.lanes["mem"].join(wantValue, v.Ref())[0]
+		require.True(t, f.landed())
+		require.Equal(t, v, f.value)
+		require.Equal(t, 1, calls)
+		<-c.lanes["mem"].join(wantNews, v.Ref())[0].done
+		require.Equal(t, 2, calls, "unless it wants news")
+	})
+}
+
 // provided is a provider of what a function says.
 type provided func() string
 
@@ -256,7 +275,7 @@ func TestTouchIsRationed(t *testing.T) {
 	require.NoError(t, err)
 	leases := make([]*lease, 200)
 	for i := range leases {
-		leases[i] = &lease{}
+		leases[i] = &lease{entry: new(entry)}
 	}
 	moves := func(now int64) (n int) {
 		for range 3 {

@@ -91,14 +91,20 @@ func (c *Client) Get(ctx context.Context, ref string) (Value, error) {
 	return c.miss(ctx, ref)
 }
 
-// hit notes that a slot was found fresh.
+// hit notes that a slot was found fresh: most often, no more than that.
 func (c *Client) hit(ctx context.Context, s *slot, now, expires int64) {
 	c.stats.hits.inc()
-	l := s.lease
-	if l.used.Load() == 0 {
-		l.used.Store(1)
+	if s.lease.used.Load() == 0 || expires&stale != 0 || c.observer.Read != nil || !c.cache.settled(s.lease, now) {
+		c.note(ctx, s, now, expires)
 	}
-	c.cache.touch(l, now)
+}
+
+// note is the rest of hit, kept apart so that a hit needs little stack.
+//
+//go:noinline
+func (c *Client) note(ctx context.Context, s *slot, now, expires int64) {
+	s.lease.used.Store(1)
+	c.cache.touch(s.lease, now)
 	if expires&stale != 0 {
 		c.stats.stale.Add(1)
 	}

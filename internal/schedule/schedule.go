@@ -15,11 +15,11 @@ const (
 )
 
 // Margin returns by how much what a call brings is to be refreshed before its
-// TTL ends: 1 to 5 % of the TTL, and twice what the last such call took, so that
-// no read waits for the next; at most half the TTL. What one call brings has one
+// TTL ends: 1 to 5 % of the TTL, and what that call took and a quarter more, so
+// that no read waits for the next; at most half the TTL. What one call brings has one
 // margin, so that it stays together; another process has another.
 func Margin(ttl, took time.Duration) time.Duration {
-	return min(ttl/100+rand.N(max(ttl/25, 1))+2*took, ttl/2)
+	return min(ttl/100+rand.N(max(ttl/25, 1))+took+took/4, ttl/2)
 }
 
 // Part returns by how much more the first refresh of a value comes early: up to
