@@ -334,9 +334,12 @@ func (l *life) testSecrets(t *testing.T) {
 
 func (l *life) testSecretsSorted(t *testing.T) {
 	var names []string
-	for i := range 3 {
-		ref, _ := l.made(t, 1+i)
-		names = append(names, strings.TrimPrefix(ref, "sm://"))
+	for range 3 {
+		names = append(names, strings.TrimPrefix(l.ref(t), "sm://"))
+	}
+	for _, i := range []int{1, 2, 0} { // in no order
+		_, err := l.store.Create(t.Context(), "sm://"+names[i], text(i), sm.CreateOptions{})
+		require.NoError(t, err)
 	}
 	list := func(ascending bool) (listed []string) {
 		for _, m := range collect(t, l.store.Secrets(t.Context(), sm.ListOptions{Name: []string{l.run}, SortBy: "name", Ascending: ascending})) {

@@ -88,18 +88,18 @@ func plan(most int, day time.Duration, budget int) map[part][]setting {
 			if s.list > 0 {
 				c.lag = lag
 			}
-			if n >= 100_000 && c.need() > 1 || s.name == "sm-single" {
-				c.budget /= 8 // what comes of it is plain soon, or takes too long
+			if n >= 100_000 && c.need() > 1 {
+				c.budget /= 4 // what comes of it is plain soon
 			}
 			p[deploys] = append(p[deploys], c)
 			if n >= 1000 {
 				roll := c
-				roll.deploy, roll.lasts, roll.budget = 10*time.Minute, day/8, c.budget/2
+				roll.deploy, roll.lasts, roll.budget = 10*time.Minute, day/8, c.budget
 				p[rolling] = append(p[rolling], roll)
 			}
 			if n >= 10_000 {
 				hour := c
-				hour.ttl, hour.budget = time.Hour, c.budget/4
+				hour.ttl, hour.budget = time.Hour, budget
 				p[longer] = append(p[longer], hour)
 			}
 			if (s.name == "ssm-default" || s.name == "sm-batch") && (n == 1000 || n == 10_000) {

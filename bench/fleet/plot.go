@@ -34,7 +34,7 @@ func (a axis) at(v float64) float64 {
 }
 
 type line struct {
-	name   string
+	name   string // empty: dots alone
 	colour string
 	dashed bool
 	points []point
@@ -97,19 +97,24 @@ func (c chart) svg() []byte {
 		if len(l.points) == 0 {
 			continue
 		}
-		dash := ""
-		if l.dashed {
-			dash = ` stroke-dasharray="6 4"`
+		if l.name != "" {
+			dash := ""
+			if l.dashed {
+				dash = ` stroke-dasharray="6 4"`
+			}
+			fmt.Fprintf(&b, `<polyline clip-path="url(#plot)" fill="none" stroke="%s" stroke-width="2"%s points="`, l.colour, dash)
+			for _, p := range l.points {
+				fmt.Fprintf(&b, "%.1f,%.1f ", px(p.x), py(p.y))
+			}
+			b.WriteString(`"/>` + "\n")
 		}
-		fmt.Fprintf(&b, `<polyline clip-path="url(#plot)" fill="none" stroke="%s" stroke-width="2"%s points="`, l.colour, dash)
-		for _, p := range l.points {
-			fmt.Fprintf(&b, "%.1f,%.1f ", px(p.x), py(p.y))
-		}
-		b.WriteString(`"/>` + "\n")
 		for _, p := range l.points {
 			if p.dot {
 				fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`+"\n", px(p.x), py(p.y), l.colour)
 			}
+		}
+		if l.name == "" {
+			continue
 		}
 		y := min(max(py(l.points[len(l.points)-1].y), above), height-underneath)
 		labels = append(labels, label{l, y, y})
@@ -146,7 +151,7 @@ func (r results) plots() (map[string][]byte, error) {
 		return nil, fmt.Errorf("no case to draw")
 	}
 	procs := axis{title: "processes, of 50 values each", from: 10, to: 100_000, ticks: powers(10, 100_000), show: number}
-	calls := chart{title: "Calls a second that a fleet needs", below: "steady, TTL of 5 minutes; dots: let through in the simulation, else by formula; dotted: quotas of an account in a Region",
+	calls := chart{title: "Calls a second that a fleet needs", below: "steady, TTL of 5 minutes; lines by formula; dots: let through in the simulation; dotted: quotas of an account in a Region",
 		x: procs, y: axis{title: "calls a second", from: 0.01, to: 10_000_000, ticks: powers(0.01, 10_000_000), show: number},
 		marks: []mark{{40, "40: GetParameters, default"}, {100, "100: BatchGetSecretValue; ListSecrets"}, {10_000, "10,000: GetSecretValue; GetParameters, raised"}}}
 	warm := chart{title: "Time until all processes have all values", below: "all start within a minute; an application asks again for what is missing, patiently; no dot: what the quota takes at least",
@@ -168,17 +173,16 @@ func (r results) plots() (map[string][]byte, error) {
 		formula("one call a value and TTL", "#999999", true, func(n float64) float64 { return perTTL(int(n), ttl) }))
 	for _, s := range stores {
 		through := line{name: s.name, colour: colours[s.name]}
-		w, l := through, through
+		w, l, let := through, through, line{colour: through.colour}
 		for _, o := range r[deploys] {
 			if o.store.name != s.name {
 				continue
 			}
 			n := float64(o.procs)
 			perDay, _, _ := o.perDay()
+			through.points = append(through.points, point{x: n, y: o.need() * s.quota()})
 			if o.allWarm() {
-				through.points = append(through.points, point{x: n, y: perDay / 86400, dot: true})
-			} else {
-				through.points = append(through.points, point{x: n, y: o.need() * s.quota()})
+				let.points = append(let.points, point{x: n, y: perDay / 86400, dot: true})
 			}
 			if took, ok := o.warmAfter(1); ok {
 				w.points = append(w.points, point{x: n, y: max(took.Seconds(), 30), dot: true})
@@ -190,7 +194,7 @@ func (r results) plots() (map[string][]byte, error) {
 				l.points = append(l.points, point{x: n, y: took.Seconds(), dot: true})
 			}
 		}
-		calls.lines = append(calls.lines, through)
+		calls.lines = append(calls.lines, through, let)
 		warm.lines = append(warm.lines, w)
 		late.lines = append(late.lines, l)
 	}
