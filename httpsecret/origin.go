@@ -16,7 +16,7 @@ func parseOrigin(s string) (origin, error) {
 	if err == nil {
 		bare := url.URL{Scheme: u.Scheme, Host: u.Host}
 		if s == bare.String() || s == bare.String()+"/" {
-			if o := originOf(u); (o.scheme == "https" || o.scheme == "http") && o.host != "" {
+			if o := originOf(u); (o.scheme == "https" || o.scheme == "http") && o.host != "" && !strings.Contains(o.host, "*") {
 				return o, nil
 			}
 		}
