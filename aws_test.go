@@ -205,3 +205,55 @@ func TestListNeedsALister(t *testing.T) {
 		require.False(t, errors.Is(err, provider.ErrInvalidRef))
 	}
 }
+
+// An observer learns by which request each version came, and who reads.
+func TestReadsAreTracedToTheirRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var reads []secrets.Read
+		var who []any
+		requests := make(map[string]string)
+		type key struct{}
+		server, c := world(t, secrets.WithTTL(time.Minute), secrets.WithObserver(secrets.Observer{
+			Read: func(ctx context.Context, r secrets.Read) {
+				mu.Lock()
+				defer mu.Unlock()
+				reads, who = append(reads, r), append(who, ctx.Value(key{}))
+			},
+			Called: func(call provider.Call) {
+				mu.Lock()
+				defer mu.Unlock()
+				requests[call.RequestID] = call.Operation
+			},
+		}))
+		for i := range 3 {
+			server.SetSecret(fmt.Sprintf("s/%d", i), "1")
+			server.SetSecureParameter(fmt.Sprintf("/p/%d", i), "1")
+		}
+		ctx := context.WithValue(t.Context(), key{}, "alice")
+		_, err := c.GetAll(ctx, "sm://s/0", "sm://s/1", "ssm:///p/0", "ssm:///p/1")
+		require.NoError(t, err)
+		_, err = c.GetAll(ctx, "sm://s/0", "sm://s/1", "ssm:///p/0", "ssm:///p/1", "sm://s/2", "ssm:///p/2")
+		require.NoError(t, err)
+		bound, cancel := context.WithCancel(ctx)
+		_, err = secrets.Bind(bound, c, "sm://s/2", number)
+		require.NoError(t, err)
+		cancel()
+		server.SetSecret("s/2", "2")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		var got []string
+		for i, r := range reads {
+			require.Equal(t, "alice", who[i])
+			require.NotEmpty(t, r.RequestID, r.Ref)
+			got = append(got, fmt.Sprint(r.Source, " ", r.Ref, " ", requests[r.RequestID]))
+		}
+		require.ElementsMatch(t, []string{
+			"store sm://s/0 BatchGetSecretValue", "store sm://s/1 BatchGetSecretValue", "store ssm:///p/0 GetParameters", "store ssm:///p/1 GetParameters",
+			"cache sm://s/0 BatchGetSecretValue", "cache sm://s/1 BatchGetSecretValue", "cache ssm:///p/0 GetParameters", "cache ssm:///p/1 GetParameters",
+			"store sm://s/2 GetSecretValue", "store ssm:///p/2 GetParameter", "cache sm://s/2 GetSecretValue", "handle sm://s/2 GetSecretValue",
+		}, got)
+	})
+}

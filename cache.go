@@ -73,6 +73,7 @@ type lease struct {
 	used    atomic.Uint32 // whether there was a hit since the last refresh
 	touched atomic.Int64  // when a hit last moved the entry to the front
 	entry   *entry
+	request string // the ID of the request that brought the version
 }
 
 // absence is what the store said of a value that it does not give.
@@ -139,6 +140,8 @@ type arrival struct {
 	began int64 // the call
 	until int64 // what it brought is fresh until then
 	next  int64 // and to be refreshed then
+
+	request string // the ID of the request that brought it
 }
 
 // put stores an arrival, if ok still says so under the mutex; it is told
@@ -192,7 +195,7 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 			c.table.remove(s)
 		}
 	}
-	e.value, e.slots, e.lease = a.value, nil, &lease{entry: e}
+	e.value, e.slots, e.lease = a.value, nil, &lease{entry: e, request: a.request}
 	c.renew(e, a)
 	for spelling, seen := range spellings {
 		c.attach(e, spelling, seen)

@@ -39,6 +39,8 @@ type flight struct {
 	value provider.Value
 	err   error // with a value: why it is a stale one
 
+	request string // the ID of the request that brought the value
+
 	left       bool           // with a call; guarded by the lane's mutex
 	news       bool           // somebody wants to know how things are now
 	known      provider.Value // what the cache had when it left
@@ -358,7 +360,9 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 	for i, f := range batch {
 		if f.err = failures[i]; f.err == nil {
 			var changed bool
-			f.value, changed = c.cache.put(f.ref, plan.arrival(results[i].Value.WithRef(f.ref), f.known != provider.Value{}, results[i].Changes), func(known bool) bool {
+			results[i].Value = results[i].Value.WithRef(f.ref)
+			f.request = results[i].RequestID
+			f.value, changed = c.cache.put(f.ref, plan.arrival(results[i], f.known != provider.Value{}), func(known bool) bool {
 				return !f.superseded.Load() && (known || f.awaited.Load())
 			})
 			c.refreshed(f, changed, results[i].Unchanged)

@@ -35,6 +35,7 @@ type snapshot[T any] struct {
 // is dropped can be collected.
 type follower[T any] struct {
 	client  *Client
+	ctx     context.Context // of Bind: its values
 	ref     provider.Ref
 	spelled string
 	decode  func(Value) (T, error)
@@ -72,7 +73,7 @@ func bindOr[T any](ctx context.Context, c *Client, ref string, decode func(Value
 	if err != nil {
 		return nil, err
 	}
-	f := &follower[T]{client: c, ref: r, spelled: ref, decode: decode,
+	f := &follower[T]{client: c, ctx: context.WithoutCancel(ctx), ref: r, spelled: ref, decode: decode,
 		turn: make(chan struct{}, 1), closed: make(chan struct{}), callbacks: make(map[*worker]struct{})}
 	f.work = worker{client: c, run: func() { _ = f.follow(c.ctx) }}
 	f.watcher = &watcher{key: r.Base(), changed: f.work.wake}
@@ -263,7 +264,11 @@ func (f *follower[T]) follow(ctx context.Context) error {
 		return err
 	}
 	f.current.Store(next)
-	if old == nil || same {
+	if old == nil {
+		return nil
+	}
+	f.client.read(f.ctx, Read{Ref: f.spelled, Version: v.Version(), Source: SourceHandle, RequestID: f.client.cache.request(whole)})
+	if same {
 		return nil
 	}
 	close(old.changed)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/c0629bfc/secrets/provider"
 )
@@ -56,7 +55,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			case err != nil:
 				err = named(prefix, err)
 			default:
-				v = c.cache.offer(v.Ref().Base(), plan.arrival(v.WithRef(v.Ref().Base()), false, time.Time{}), epoch)
+				v = c.cache.offer(v.Ref().Base(), plan.arrival(provider.Result{Value: v.WithRef(v.Ref().Base())}, false), epoch)
 				c.read(ctx, Read{Ref: v.Ref().String(), Version: v.Version(), Source: SourceStore})
 			}
 			if !yield(v, err) {

@@ -11,7 +11,9 @@ import (
 // from many goroutines at once, on the path of what it tells of, and must
 // return fast.
 type Observer struct {
-	// Read is told of every read, with the context of who reads.
+	// Read is told of every read, with the context of who reads, and of every
+	// version that a handle takes up, with the values of the context of Bind: to
+	// load a handle is no read.
 	Read func(context.Context, Read)
 	// Refreshed is told of everything that a store was asked for, with what
 	// became of it.
@@ -46,7 +48,11 @@ type Read struct {
 	Ref     string // as the reader wrote it
 	Version provider.Version
 	Source  Source
-	Err     error
+	// RequestID is the store's own ID of the request that brought the version,
+	// by which its audit log knows it (AWS CloudTrail); empty where it is not
+	// known: of what was listed, written, or confirmed by comparing versions.
+	RequestID string
+	Err       error
 }
 
 // Source says where the answer to a read came from.
@@ -58,11 +64,12 @@ const (
 	SourceStale                 // the cache, past the value's TTL
 	SourceRefusal               // the cache's memory of what the store refused
 	SourceStore                 // the store
+	SourceHandle                // a handle that took up another version
 )
 
 // String returns the source's name.
 func (s Source) String() string {
-	return [...]string{"cache", "stale", "refusal", "store"}[s]
+	return [...]string{"cache", "stale", "refusal", "store", "handle"}[s]
 }
 
 func sourceOf(isStale bool) Source {

@@ -37,18 +37,18 @@ func (c *Client) plan(began, now int64) plan {
 	return plan{ttl, schedule.Margin(ttl, time.Duration(now-began)), schedule.Part(ttl), began, now}
 }
 
-// arrival makes one of a value, which was known before or is new, and of when
-// its store means to change it, if that is not zero.
-func (p plan) arrival(v provider.Value, known bool, changes time.Time) arrival {
-	a := arrival{value: v, began: p.began, until: p.began + int64(p.ttl)}
+// arrival makes one of what a provider brought of a value that was known before
+// or is new.
+func (p plan) arrival(r provider.Result, known bool) arrival {
+	a := arrival{value: r.Value, began: p.began, until: p.began + int64(p.ttl), request: r.RequestID}
 	a.next = a.until - int64(p.margin)
 	if !known {
 		a.next = max(a.next-int64(p.part), p.began)
 	}
-	if changes.IsZero() {
+	if r.Changes.IsZero() {
 		return a
 	}
-	if look := schedule.Announced(p.now+int64(time.Until(changes)), p.now); look > 0 && look < a.next {
+	if look := schedule.Announced(p.now+int64(time.Until(r.Changes)), p.now); look > 0 && look < a.next {
 		a.next = look
 		a.until = min(a.until, look+int64(allowance)) // so that no read waits for the refresh
 	}

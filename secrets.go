@@ -109,7 +109,7 @@ func (c *Client) note(ctx context.Context, s *slot, now, expires int64) {
 		c.stats.stale.Add(1)
 	}
 	if c.observer.Read != nil {
-		c.observer.Read(ctx, Read{Ref: s.key, Version: s.value.Version(), Source: sourceOf(expires&stale != 0)})
+		c.observer.Read(ctx, Read{Ref: s.key, Version: s.value.Version(), Source: sourceOf(expires&stale != 0), RequestID: s.lease.request})
 	}
 }
 
@@ -278,7 +278,7 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 // store is in trouble, or with what the store refused a moment ago.
 func (c *Client) cached(ctx context.Context, s string, r provider.Ref, l *lane) (v Value, found bool, err error) {
 	key, now := r.Base(), c.clock.now()
-	whole, isStale, due, err := c.cache.look(key, now, &l.trouble)
+	whole, request, isStale, due, err := c.cache.look(key, now, &l.trouble)
 	switch {
 	case err != nil:
 		err = named(s, err)
@@ -297,7 +297,7 @@ func (c *Client) cached(ctx context.Context, s string, r provider.Ref, l *lane) 
 	}
 	v, err = c.cache.spell(s, r, whole)
 	err = named(s, err)
-	c.read(ctx, Read{Ref: s, Version: whole.Version(), Source: sourceOf(isStale), Err: err})
+	c.read(ctx, Read{Ref: s, Version: whole.Version(), Source: sourceOf(isStale), RequestID: request, Err: err})
 	return v, true, err
 }
 
@@ -330,7 +330,7 @@ func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight
 	}
 	err = named(s, err)
 	if d == wantValue {
-		c.read(ctx, Read{Ref: s, Version: f.value.Version(), Source: source, Err: err})
+		c.read(ctx, Read{Ref: s, Version: f.value.Version(), Source: source, RequestID: f.request, Err: err})
 	}
 	return v, err
 }

@@ -114,21 +114,21 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provide
 // look returns what the cache has for a key: a value to serve, or the error
 // that the store gave a moment ago. Due says that nobody has asked the store
 // since it was time to; a value is served in the meantime.
-func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value, isStale, due bool, err error) {
+func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value, request string, isStale, due bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.find(key)
 	if !e.full() {
 		if a, ok := c.absent.Peek(key); ok && now < a.until {
-			return v, false, false, a.err
+			return v, "", false, false, a.err
 		}
-		return v, false, false, nil
+		return v, "", false, false, nil
 	}
 	expires := e.lease.expires.Load()
 	if now >= expires {
 		deadline := c.times.deadline(e, e.err)
 		if e.err == nil && t.failures.Load() == 0 || now >= deadline {
-			return v, false, false, nil
+			return v, "", false, false, nil
 		}
 		// Until it is time to ask again, and for a second while somebody does,
 		// reads are hits.
@@ -143,5 +143,5 @@ func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value,
 	c.lru.Get(key)
 	e.lease.used.Store(1)
 	c.front.Store(e.lease)
-	return e.value, expires&stale != 0, due, nil
+	return e.value, e.lease.request, expires&stale != 0, due, nil
 }

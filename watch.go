@@ -35,6 +35,16 @@ func (c *cache) ensure(key provider.Ref) {
 	}
 }
 
+// request returns the ID of the request that brought a value that is cached.
+func (c *cache) request(whole provider.Value) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.find(whole.Ref()); e != nil && e.value == whole {
+		return e.lease.request
+	}
+	return ""
+}
+
 // unwatch ends it. An entry that nobody watches any more is as any other. It
 // may run in a goroutine of the garbage collector's, twice.
 func (c *cache) unwatch(w *watcher) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/c0629bfc/secrets/provider"
 )
@@ -64,7 +63,7 @@ func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption
 	began := c.clock.read()
 	version, err := w.Put(l.account(ctx), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
 	switch {
-	case errors.Is(err, provider.ErrInvalidRef):
+	case errors.Is(err, provider.ErrInvalidRef), errors.Is(err, provider.ErrInvalid):
 		return provider.Version{}, named(ref, err)
 	case err != nil:
 		if c.cache.has(r) != (Value{}) {
@@ -82,7 +81,7 @@ func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption
 		return version, nil
 	}
 	plan := c.plan(began, c.clock.read())
-	c.cache.offer(r, plan.arrival(provider.NewValue(r, version, p.typ, content), true, time.Time{}), c.cache.invalidations())
+	c.cache.offer(r, plan.arrival(provider.Result{Value: provider.NewValue(r, version, p.typ, content)}, true), c.cache.invalidations())
 	return version, nil
 }
 

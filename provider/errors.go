@@ -23,7 +23,7 @@ var (
 	// ErrDecode: the value was read, but it is not what its reader expects: not
 	// a number, not JSON of that shape, not a certificate.
 	ErrDecode = errors.New("value cannot be decoded")
-	// ErrAccessDenied: the caller's IAM identity may not read it.
+	// ErrAccessDenied: the caller's IAM identity may not do this.
 	ErrAccessDenied = errors.New("access denied")
 	// ErrDecryption: the store could not decrypt it with its KMS key.
 	ErrDecryption = errors.New("decryption failed")
@@ -35,6 +35,9 @@ var (
 	// ErrInvalidRef: the ref is malformed, or names something that the store
 	// can never hold.
 	ErrInvalidRef = errors.New("invalid ref")
+	// ErrInvalid: what was asked for breaks a rule or a quota of the store, and
+	// asking again does not help.
+	ErrInvalid = errors.New("invalid request")
 	// ErrConflict: a write was not made, or not as the current version, because
 	// the value is not as the writer expected it.
 	ErrConflict = errors.New("conflict")

@@ -46,6 +46,9 @@ type Result struct {
 	// Changes is when the store means to rotate or to delete the value; zero
 	// where it has no such plan or does not tell.
 	Changes time.Time
+	// RequestID is the store's own ID of the request that brought the value, for
+	// its audit log (AWS CloudTrail); empty where it has none.
+	RequestID string
 }
 
 // Refetcher is an optional capability of a [Provider]: to read again what the

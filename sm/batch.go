@@ -25,13 +25,15 @@ func (s *Store) readBatch(ctx context.Context, items []*item) (left []*item) {
 	for i, it := range items {
 		byID[it.id], ids[i] = it, it.id
 	}
-	var entries []types.SecretValueEntry
+	var entries []entry
 	client := s.clients.In(items[0].region)
 	for pages := (awsread.Pages{}); ; {
 		out, err := client.BatchGetSecretValue(ctx, &secretsmanager.BatchGetSecretValueInput{SecretIdList: ids, NextToken: pages.Token})
 		more := false
 		if err == nil {
-			entries = append(entries, out.SecretValues...)
+			for _, e := range out.SecretValues {
+				entries = append(entries, entry{e, awsread.RequestID(out.ResultMetadata)})
+			}
 			for _, e := range out.Errors {
 				// An error carries the id as it was sent.
 				if it := byID[aws.ToString(e.SecretId)]; it != nil {
@@ -60,15 +62,22 @@ func (s *Store) readBatch(ctx context.Context, items []*item) (left []*item) {
 	return left
 }
 
+// entry is a secret of a batch, and the request that brought it.
+type entry struct {
+	types.SecretValueEntry
+	request string
+}
+
 // match hands each secret that was read to the items that asked for it: by its
 // name, by its ARN, or by its ARN without the suffix. A name and an ARN of one
 // secret both get it, though it may be in the answer only once. What is exact
 // goes first, because "…:secret:db-AbCdEf" may be the complete ARN of secret
 // "db" or a partial one of secret "db-AbCdEf"; where only the partial sense is
 // left of an ARN that looks complete, the item stays open and is read by itself.
-func (s *Store) match(entries []types.SecretValueEntry, byID map[string]*item) {
-	give := func(id string, e types.SecretValueEntry) {
+func (s *Store) match(entries []entry, byID map[string]*item) {
+	give := func(id string, e entry) {
 		if it := byID[id]; it != nil && !it.done {
+			it.request = e.request
 			it.settle(batchOp, e.VersionId, e.CreatedDate, e.VersionStages, e.SecretString, e.SecretBinary)
 		}
 	}

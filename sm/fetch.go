@@ -61,7 +61,7 @@ func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider
 		case it.unchanged:
 			results[i] = provider.Result{Unchanged: true, Changes: it.changes}
 		default:
-			results[i] = provider.Result{Value: provider.NewValue(ref, it.version, it.typ, it.content), Changes: it.changes}
+			results[i] = provider.Result{Value: provider.NewValue(ref, it.version, it.typ, it.content), Changes: it.changes, RequestID: it.request}
 		}
 	}
 	return results
@@ -76,6 +76,7 @@ type item struct {
 	unchanged bool // known is still what the key means
 	secret
 	changes time.Time // when the secret is to be rotated, where that was learnt
+	request string    // the ID of the request that brought the value
 	seen    bool      // in a listing, or described
 
 	op  string // the operation that failed
@@ -180,6 +181,7 @@ func (s *Store) readOne(ctx context.Context, it *item) {
 	if accountOf(it.id) == "" {
 		s.learn(aws.ToString(out.ARN))
 	}
+	it.request = awsread.RequestID(out.ResultMetadata)
 	it.settle(op, out.VersionId, out.CreatedDate, out.VersionStages, out.SecretString, out.SecretBinary)
 }
 

@@ -3,7 +3,6 @@ package sm
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -13,8 +12,8 @@ import (
 
 // ErrInvalid: what was asked for breaks a rule or a quota of Secrets Manager,
 // and asking again does not help. Where the rule is one that this package
-// knows, no call was made.
-var ErrInvalid = errors.New("invalid request")
+// knows, no call was made. It is [provider.ErrInvalid].
+var ErrInvalid = provider.ErrInvalid
 
 // target is the secret that an operation is about.
 type target struct {

@@ -96,6 +96,7 @@ func (s *Store) readBatch(ctx context.Context, items []*item) (left []*item) {
 	for _, p := range out.Parameters {
 		for _, it := range items {
 			if it.answeredBy(p) {
+				it.request = awsread.RequestID(out.ResultMetadata)
 				it.settle(batchOp, &p)
 			}
 		}

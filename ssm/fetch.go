@@ -73,6 +73,7 @@ type item struct {
 	done bool
 	parameter
 	expires time.Time // where that was learnt
+	request string    // the ID of the request that brought the value
 
 	op  string // the operation that failed
 	err error  // as the SDK gave it
@@ -151,6 +152,7 @@ func (s *Store) singly(ctx context.Context, items []*item) []func() {
 				it.fail(op, err)
 				return
 			}
+			it.request = awsread.RequestID(out.ResultMetadata)
 			it.settle(op, out.Parameter)
 		}
 	}

@@ -40,8 +40,8 @@ var (
 
 // ErrInvalid: what was asked for breaks a rule or a quota of Parameter Store,
 // and asking again does not help. Where the rule is one that this package
-// knows, no call was made.
-var ErrInvalid = errors.New("invalid request")
+// knows, no call was made. It is [provider.ErrInvalid].
+var ErrInvalid = provider.ErrInvalid
 
 // refuse is the error of a rule that is broken before a call.
 func refuse(ref provider.Ref, why error) error {

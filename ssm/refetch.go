@@ -55,7 +55,7 @@ func (s *Store) fetch(ctx context.Context, refs []provider.Ref, known []provider
 		case unchanged[of[i]]:
 			results[i] = provider.Result{Unchanged: true, Changes: it.expires}
 		default:
-			results[i] = provider.Result{Value: provider.NewValue(ref, it.versionFor(ref), it.typ, it.content), Changes: it.expires}
+			results[i] = provider.Result{Value: provider.NewValue(ref, it.versionFor(ref), it.typ, it.content), Changes: it.expires, RequestID: it.request}
 		}
 	}
 	return results

@@ -9,6 +9,12 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
+// RequestID returns the ID that a service gave a request.
+func RequestID(metadata middleware.Metadata) string {
+	id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+	return id
+}
+
 // Report is an API option of an SDK client: each attempt of a call waits for
 // its turn where the caller asked for that by [provider.WithPace], and is
 // reported to whoever asked by [provider.WithCalls]. Cost says what part of the
@@ -22,9 +28,8 @@ func Report(cost func(operation string) float64) func(*middleware.Stack) error {
 					return out, metadata, err
 				}
 				out, metadata, err = next.HandleFinalize(ctx, in)
-				id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
 				_, kind := Reason(err)
-				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: id, Err: Clean(err), Throttled: err != nil && kind == provider.ErrThrottled})
+				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: RequestID(metadata), Err: Clean(err), Throttled: err != nil && kind == provider.ErrThrottled})
 				return out, metadata, err
 			}), "Retry", middleware.After)
 	}

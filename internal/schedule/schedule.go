@@ -23,8 +23,9 @@ func Margin(ttl, took time.Duration) time.Duration {
 }
 
 // Part returns by how much more the first refresh of a value comes early: up to
-// half the TTL, so that processes that started together part.
-func Part(ttl time.Duration) time.Duration { return rand.N(ttl/2 + 1) }
+// the whole TTL, so that the refreshes of processes that started together spread
+// over all of it, and stay so.
+func Part(ttl time.Duration) time.Duration { return rand.N(ttl) }
 
 // Early returns by how much a refresh may come early to travel with another
 // that is due.
