@@ -72,6 +72,7 @@ type lease struct {
 	expires atomic.Int64  // by the client's clock; odd if what is served is stale
 	used    atomic.Uint32 // whether there was a hit since the last refresh
 	touched atomic.Int64  // when a hit last moved the entry to the front
+	hits    atomic.Uint64 // about
 	entry   *entry
 	request string // the ID of the request that brought the version
 }

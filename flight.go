@@ -372,6 +372,9 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 				f.value = l.failed(f, now)
 			}
 		}
+		if !f.superseded.Load() {
+			c.keep(f.ref, f.value, f.err)
+		}
 		close(f.done)
 	}
 }
@@ -384,6 +387,9 @@ func (l *lane) failed(f *flight, now int64) provider.Value {
 		retry = l.trouble.retry.Load() // when is for the store's trouble to say
 	}
 	v, first := l.client.cache.failed(f.ref, f.err, now, retry)
+	if v == (provider.Value{}) && f.awaited.Load() {
+		return l.fallBack(f.ref, f.err, now)
+	}
 	if first && !storewide(f.err) {
 		l.client.log().Warn("secrets: a value cannot be refreshed: the cached one is served on", "ref", f.ref.String(), "error", f.err)
 	}

@@ -36,6 +36,7 @@ type options struct {
 
 	rejectInterval time.Duration
 	vars           map[string]string
+	fallback       Fallback
 	logger         *slog.Logger
 	observer       Observer
 }

@@ -27,6 +27,7 @@ type Client struct {
 	lanes      map[string]*lane
 	rejections *rejections
 	vars       map[string]string
+	fallback   Fallback
 	logger     *slog.Logger
 	observer   Observer
 	stats      counters
@@ -54,7 +55,7 @@ func New(opts ...Option) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{fetchTimeout: o.fetchTimeout, rejectInterval: o.rejectInterval, rejections: newRejections(o.maxEntries), vars: o.vars, logger: o.logger, observer: o.observer,
+	c := &Client{fetchTimeout: o.fetchTimeout, rejectInterval: o.rejectInterval, rejections: newRejections(o.maxEntries), vars: o.vars, fallback: o.fallback, logger: o.logger, observer: o.observer,
 		lanes: make(map[string]*lane), wake: make(chan struct{}, 1)}
 	var err error
 	if c.cache, err = newCache(o.times, o.maxEntries); err != nil {
@@ -93,16 +94,19 @@ func (c *Client) Get(ctx context.Context, ref string) (Value, error) {
 
 // hit notes that a slot was found fresh: most often, no more than that.
 func (c *Client) hit(ctx context.Context, s *slot, now, expires int64) {
-	c.stats.hits.inc()
-	if s.lease.used.Load() == 0 || expires&stale != 0 || c.observer.Read != nil || !c.cache.settled(s.lease, now) {
-		c.note(ctx, s, now, expires)
+	n := c.stats.hits.inc()
+	if sampled(n) || s.lease.used.Load() == 0 || expires&stale != 0 || c.observer.Read != nil || !c.cache.settled(s.lease, now) {
+		c.note(ctx, s, now, expires, n)
 	}
 }
 
 // note is the rest of hit, kept apart so that a hit needs little stack.
 //
 //go:noinline
-func (c *Client) note(ctx context.Context, s *slot, now, expires int64) {
+func (c *Client) note(ctx context.Context, s *slot, now, expires int64, n uint64) {
+	if sampled(n) {
+		s.lease.hits.Add(sampling)
+	}
 	s.lease.used.Store(1)
 	c.cache.touch(s.lease, now)
 	if expires&stale != 0 {

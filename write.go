@@ -72,6 +72,7 @@ func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption
 		return provider.Version{}, named(ref, err)
 	}
 	l.supersede(r)
+	c.keep(r, Value{}, provider.ErrNotFound) // what is kept is old
 	if p.typ == "" {
 		p.typ = c.cache.has(r).Type()
 	}
@@ -100,6 +101,7 @@ func (c *Client) Delete(ctx context.Context, ref string) error {
 	err = w.Delete(l.account(ctx), r)
 	if err == nil {
 		l.supersede(r)
+		c.keep(r, Value{}, provider.ErrNotFound)
 		c.cache.dropOthers(r)
 		c.cache.drop(r)
 	}
