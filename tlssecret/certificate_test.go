@@ -219,7 +219,7 @@ func TestPairReadsTheOtherAtOnce(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 2, cert.Load().Leaf.SerialNumber.Int64())
 		require.NoError(t, cert.Err())
-			require.Empty(t, log.String())
+		require.Empty(t, log.String())
 
 		// Both tell of the change; it is one all the same.
 		later := ca.issue(t, 3, api, time.Hour, 2*time.Hour)
