@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,14 @@ func TestPairReadsTheOtherAtOnce(t *testing.T) {
 		require.EqualValues(t, 2, cert.Load().Leaf.SerialNumber.Int64())
 		require.NoError(t, cert.Err())
 		require.Empty(t, log.String())
+
+		// Both tell of the change; it is one all the same.
+		later := ca.issue(t, 3, api, time.Hour, 2*time.Hour)
+		server.SetSecret("cert", later.cert)
+		server.SetSecret("key", later.key)
+		refresh(t, c)
+		require.EqualValues(t, 2, cert.Load().Leaf.SerialNumber.Int64())
+		require.Equal(t, 1, strings.Count(log.String(), "is not valid before"), log.String())
 	})
 }
 
