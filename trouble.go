@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,16 +22,13 @@ type trouble struct {
 }
 
 // note takes the outcome of a call that began and ended at the given times, and
-// reports whether trouble began with it, or how long what it ended had lasted. A
-// failure of a call that another one overtook and was answered is old news. One ref that was throttled is enough to slow down the store; one
-// that was answered shows that it is there.
+// reports whether trouble began with it, or how long what it ended had lasted.
+// One ref that was answered shows that the store is there; what was throttled
+// beside it is asked for again by itself, at the rate that the bucket has been
+// lowered to. A failure of a call that another one overtook and was answered is
+// old news.
 func (t *trouble) note(results []error, start, now int64, ttl time.Duration) (began bool, lasted time.Duration) {
-	var answered, throttled bool
-	for _, err := range results {
-		throttled = throttled || errors.Is(err, provider.ErrThrottled)
-		answered = answered || !storewide(err)
-	}
-	if answered && !throttled {
+	if slices.ContainsFunc(results, func(err error) bool { return !storewide(err) }) {
 		t.retry.Store(0)
 		t.well.Store(start)
 		if t.failures.Swap(0) > 0 {
