@@ -21,8 +21,7 @@ type Credentials struct {
 
 	turn chan struct{} // of the one login that looks for what works
 
-	mu      sync.Mutex
-	looking bool // somebody has the turn
+	mu sync.Mutex
 	state
 }
 
@@ -33,6 +32,7 @@ type state struct {
 	again    time.Time     // when to try it again after these
 	standIn  secrets.Value // another version that works meanwhile, if there is one
 	err      error         // why none does
+	looking  bool          // a login has the turn
 	changes  uint64        // counts what was learned
 }
 

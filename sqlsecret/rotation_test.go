@@ -31,6 +31,25 @@ func TestNewConnectionsUseTheCurrentVersion(t *testing.T) {
 	})
 }
 
+// What expired is read again before the login, since nothing may have done so in
+// the background; but a store that does not answer holds up no login for long.
+func TestLoginReadsWhatExpired(t *testing.T) {
+	in(t, func(w *world) {
+		w.set("app", "1")
+		c := w.connector()
+		w.set("app", "2")
+		w.client.Invalidate(ref)
+		require.Equal(w, "app/2", w.once(c))
+		require.Zero(w, w.db.refusals())
+
+		defer w.server.Inject(secretstest.Fault{Delay: time.Hour})()
+		w.client.Invalidate(ref)
+		began := time.Now()
+		require.Equal(w, "app/2", w.once(c))
+		require.LessOrEqual(w, time.Since(began), time.Second)
+	})
+}
+
 // Between setSecret and finishSecret the database has the pending password: the
 // connection is opened all the same, and the next begin with what worked.
 func TestConnectInTheGapOfARotation(t *testing.T) {
@@ -155,6 +174,26 @@ func TestManyAreRefusedAtOnce(t *testing.T) {
 	})
 }
 
+// A version that arrives while a login looks for what works is used at once.
+func TestNewVersionWhileALoginLooks(t *testing.T) {
+	in(t, func(w *world) {
+		w.server.SetSecret("db", secretOf("app", "0"))
+		w.server.SetSecret("db", secretOf("app", "1"))
+		c := w.connector()
+		w.db.set(func() { w.db.delay = time.Second })
+		began := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { require.Equal(w, "app/2", w.once(c)) }) // after both others
+		time.Sleep(1500 * time.Millisecond)
+		w.set("app", "2")
+		w.refresh()
+		require.Equal(w, "app/2", w.once(c))
+		require.Equal(w, 2500*time.Millisecond, time.Since(began))
+		wg.Wait()
+		require.Equal(w, 3*time.Second, time.Since(began))
+	})
+}
+
 func TestWrongCredentialsCoolDown(t *testing.T) {
 	in(t, func(w *world) {
 		w.db.alter("app", "right")
@@ -192,13 +231,18 @@ func TestWrongCredentialsCoolDown(t *testing.T) {
 func TestCoolDownEndsByItself(t *testing.T) {
 	in(t, func(w *world) {
 		w.server.SetSecret("db", secretOf("app", "1"))
-		c := w.connector(sqlsecret.WithCoolDown(10*time.Second, time.Minute))
+		c := w.connector(sqlsecret.WithCoolDown(10*time.Second, 15*time.Second))
+		for _, wait := range []string{"10s", "15s", "15s"} {
+			_, err := c.Connect(w.Context())
+			require.ErrorIs(w, err, secrets.ErrRejected)
+			require.ErrorContains(w, err, "in "+wait)
+			time.Sleep(15 * time.Second)
+		}
 		_, err := c.Connect(w.Context())
 		require.ErrorIs(w, err, secrets.ErrRejected)
-		require.ErrorContains(w, err, "10s")
 		w.db.alter("app", "1")
 		w.db.counts()
-		time.Sleep(9 * time.Second)
+		time.Sleep(14 * time.Second)
 		_, err = c.Connect(w.Context())
 		require.ErrorIs(w, err, secrets.ErrRejected)
 		require.ErrorContains(w, err, "1s")
@@ -240,6 +284,25 @@ func TestAnOutageIsNoRefusal(t *testing.T) {
 		_, err = c.Connect(w.Context())
 		require.ErrorIs(w, err, sql.ErrConnDone)
 		require.NotErrorIs(w, err, secrets.ErrRejected)
+		w.db.set(func() { w.db.fail = nil })
+		w.db.alter("app", "1")
+		require.Equal(w, "app/1", w.once(c))
+	})
+}
+
+// Nor does one that goes down while a login looks for another version.
+func TestAnOutageWhileALoginLooks(t *testing.T) {
+	in(t, func(w *world) {
+		w.server.SetSecret("db", secretOf("app", "0"))
+		w.server.SetSecret("db", secretOf("app", "1"))
+		c := w.connector()
+		_, err := c.Connect(w.Context())
+		require.ErrorIs(w, err, secrets.ErrRejected)
+		time.Sleep(2 * time.Minute) // both versions get another chance
+		w.db.set(func() { w.db.delay = 100 * time.Millisecond })
+		time.AfterFunc(150*time.Millisecond, func() { w.db.set(func() { w.db.fail = sql.ErrConnDone }) })
+		_, err = c.Connect(w.Context())
+		require.ErrorIs(w, err, sql.ErrConnDone)
 		w.db.set(func() { w.db.fail = nil })
 		w.db.alter("app", "1")
 		require.Equal(w, "app/1", w.once(c))
@@ -298,6 +361,23 @@ func TestRefusedWhileTheStoreIsDown(t *testing.T) {
 		w.server.SetSecret("db", secretOf("app", "2"))
 		time.Sleep(time.Minute)
 		require.Equal(w, "app/2", w.once(c))
+	})
+}
+
+// In the gap, what worked serves on when the store is down.
+func TestTheGapWhileTheStoreIsDown(t *testing.T) {
+	in(t, func(w *world) {
+		w.set("app", "1")
+		c := w.connector()
+		w.pend("app", "2")
+		w.db.alter("app", "2")
+		require.Equal(w, "app/2", w.once(c))
+		defer w.server.Inject(secretstest.Fault{Err: secretstest.Internal()})()
+		for range 100 {
+			require.Equal(w, "app/2", w.once(c))
+			time.Sleep(time.Second)
+		}
+		require.LessOrEqual(w, w.db.refusals(), 8)
 	})
 }
 
