@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,17 @@ func TestHitAllocatesNothing(t *testing.T) {
 		i++
 		if _, err := c.Text(ctx, refs[i%len(refs)]); err != nil {
 			t.Error(err)
+		}
+	}))
+}
+
+func TestHandleAllocatesNothing(t *testing.T) {
+	c, refs := warm(t, 1, "")
+	h, err := secrets.Bind(context.Background(), c, refs[0], secrets.JSON[map[string]string])
+	require.NoError(t, err)
+	require.Zero(t, testing.AllocsPerRun(10_000, func() {
+		if h.Load()["field"] == "" {
+			t.Error("empty")
 		}
 	}))
 }
@@ -105,5 +117,28 @@ func BenchmarkHit(b *testing.B) {
 				})
 			})
 		}
+	}
+}
+
+// BenchmarkHandle compares loading a handle with a bare atomic load.
+func BenchmarkHandle(b *testing.B) {
+	c, refs := warm(b, 1, "")
+	h, err := secrets.Bind(context.Background(), c, refs[0], secrets.Text)
+	require.NoError(b, err)
+	text := h.Load()
+	var bare atomic.Pointer[string]
+	bare.Store(&text)
+	for name, load := range map[string]func() string{
+		"handle":         h.Load,
+		"atomic.Pointer": func() string { return *bare.Load() },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if load() == "" {
+					b.Fatal("empty")
+				}
+			}
+		})
 	}
 }
