@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,7 +122,7 @@ func TestClientVerifiesServersByTheRootsOfNow(t *testing.T) {
 	})
 }
 
-// serveTLS serves HTTPS on loopback with a certificate for 127.0.0.1.
+// serveTLS returns a server of HTTPS on loopback with a certificate for 127.0.0.1.
 func serveTLS(t *testing.T, cert func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *httptest.Server {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
@@ -127,11 +130,15 @@ func serveTLS(t *testing.T, cert func(*tls.ClientHelloInfo) (*tls.Certificate, e
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.TLS = &tls.Config{GetCertificate: cert}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// start begins to serve.
+func start(server *httptest.Server) {
 	server.StartTLS()
 	// httptest adds a certificate of its own, which would be preferred for addresses.
 	server.TLS.Certificates = nil
-	t.Cleanup(server.Close)
-	return server
 }
 
 func TestTransportFollowsItsRoots(t *testing.T) {
@@ -141,6 +148,7 @@ func TestTransportFollowsItsRoots(t *testing.T) {
 	roots := bind(t, c, "ssm:///roots", secrets.CertPool)
 	cert := old.issue(t, 1, nil).tls(t)
 	web := serveTLS(t, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil })
+	start(web)
 	for _, test := range []struct {
 		name, proto string
 		base        *http.Transport
@@ -226,4 +234,62 @@ func TestServerConfigSpeaksHTTP2(t *testing.T) {
 	client.CloseIdleConnections()
 	require.NoError(t, web.Close())
 	require.ErrorIs(t, <-served, http.ErrServerClosed)
+}
+
+// A connection that was verified by roots of before is closed when it is idle:
+// one that was idle when they changed, and one that a slow request opened later.
+func TestTransportKeepsNoOldConnections(t *testing.T) {
+	server, c := world(t)
+	old, young := newAuthority(t, "old"), newAuthority(t, "young")
+	server.SetParameter("/roots", old.pem)
+	roots := bind(t, c, "ssm:///roots", secrets.CertPool)
+	cert := old.issue(t, 1, nil).tls(t)
+	web := serveTLS(t, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil })
+	var open atomic.Int64
+	web.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	start(web)
+	slow, begun, proceed := "/slow", make(chan struct{}), make(chan struct{})
+	transport, err := tlssecret.NewTransport(&http.Transport{TLSClientConfig: new(tls.Config), Proxy: func(req *http.Request) (*url.URL, error) {
+		if req.URL.Path == slow { // before it looks for a connection
+			close(begun)
+			<-proceed
+		}
+		return nil, nil
+	}}, roots)
+	require.NoError(t, err)
+	client := &http.Client{Transport: transport}
+	defer client.CloseIdleConnections()
+	get := func(path string) error {
+		resp, err := client.Get(web.URL + path)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadAll(resp.Body)
+		return errors.Join(err, resp.Body.Close())
+	}
+	one := func() bool { return open.Load() == 1 }
+	require.NoError(t, get(""))
+	require.EqualValues(t, 1, open.Load())
+
+	server.SetParameter("/roots", old.pem+young.pem)
+	change(t, c, roots)
+	require.NoError(t, get(""))
+	require.Eventually(t, one, 10*time.Second, time.Millisecond)
+
+	done := make(chan error, 1)
+	go func() { done <- get(slow) }()
+	<-begun
+	server.SetParameter("/roots", young.pem+old.pem)
+	change(t, c, roots)
+	require.NoError(t, get(""))
+	close(proceed)
+	require.NoError(t, <-done)
+	require.Eventually(t, one, 10*time.Second, time.Millisecond)
 }
