@@ -59,6 +59,12 @@ func (p *Plan) run(ctx context.Context, it *Item) (written provider.Version, err
 			return written, err
 		}
 		it.written = true
+	case it.Action == Unchanged && it.Target.Scheme == "sm" && it.Existing.HasLabel(pending(it.Existing.ID)):
+		// The write that made it broke off at its last step, and left a label
+		// which would keep that version for ever. To repeat it removes that.
+		if _, err := p.put(ctx, it, provider.Condition{Version: it.Existing.ID, Token: it.Existing.ID}); err != nil {
+			return written, err
+		}
 	}
 	if p.Move {
 		err = p.remove(ctx, it)
@@ -74,9 +80,16 @@ func (p *Plan) write(ctx context.Context, it *Item) (provider.Version, error) {
 	if cond.Token, err = p.token(ctx, it); err != nil {
 		return provider.Version{}, err
 	}
-	v := provider.NewValue(it.Target, provider.Version{}, it.TargetType, it.value.Text())
-	return p.writer.Put(p.to.paced(ctx), v, cond)
+	return p.put(ctx, it, cond)
 }
+
+func (p *Plan) put(ctx context.Context, it *Item, cond provider.Condition) (provider.Version, error) {
+	return p.writer.Put(p.to.paced(ctx), provider.NewValue(it.Target, provider.Version{}, it.TargetType, it.value.Text()), cond)
+}
+
+// pending is the staging label by which a write of a secret that is not settled
+// is known (sm.Store.Put).
+func pending(token string) string { return "put-" + token }
 
 // token names a write by what it copies to what, so that a process which takes
 // up the work of another has the same. A source that tells no versions has none:
@@ -84,8 +97,7 @@ func (p *Plan) write(ctx context.Context, it *Item) (provider.Version, error) {
 //
 // In Secrets Manager the token is the ID of the new version, and a write with
 // one that is known is taken for made. That is right where it broke off, which
-// its own staging label tells ("put-" and the token: sm.Store.Put), or where it
-// is the current one. It is not where the version was replaced and the target
+// its own staging label tells, or where it is the current one. It is not where the version was replaced and the target
 // then went back to the version before: that write needs another token.
 func (p *Plan) token(ctx context.Context, it *Item) (string, error) {
 	if it.Version.ID == "" {

@@ -48,10 +48,14 @@ func table(rows [][]string) string {
 		for i, cell := range cells {
 			cells[i] = cmp.Or(cell, "-")
 		}
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t")+"\t"+row[len(row)-1], "\t"))
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	_ = w.Flush()
-	return b.String()
+	lines := strings.Split(b.String(), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func short(v provider.Version) string { return fmt.Sprintf("%.8s", v.ID) }
