@@ -15,6 +15,7 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
 	"github.com/c0629bfc/secrets/sm"
+	"github.com/c0629bfc/secrets/ssm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,6 +93,13 @@ func secret(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, *sm.
 	srv := secretstest.NewServer(t, opts...)
 	srv.SetSecret("db", "hunter2-0")
 	return srv, sm.New(srv.Config(), sm.WithLogger(silent)), &database{password: "hunter2-0"}
+}
+
+func parameter(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, *ssm.Store, *database) {
+	t.Helper()
+	srv := secretstest.NewServer(t, opts...)
+	srv.SetSecureParameter("/prod/db", "hunter2-0")
+	return srv, ssm.New(srv.Config(), ssm.WithLogger(silent)), &database{password: "hunter2-0"}
 }
 
 // read returns the text of a ref, or the kind of its error.

@@ -23,3 +23,15 @@ func TestTenRotationsInARowOfASecret(t *testing.T) {
 	require.Len(t, m.Versions, 2, "no version is left with a label of the rotation")
 	t.Log(srv.CallsByOperation())
 }
+
+func TestTenRotationsInARowOfAParameter(t *testing.T) {
+	srv, store, db := parameter(t)
+	for i := range 10 {
+		require.NoError(t, rotation.Rotate(t.Context(), store, "ssm:///prod/db", db, rotation.WithLogger(silent)))
+		require.Equal(t, fmt.Sprintf("hunter2-%d", i+1), db.now())
+		require.Equal(t, db.now(), read(t, store, "ssm:///prod/db"))
+		require.Equal(t, fmt.Sprintf("hunter2-%d", i), read(t, store, "ssm:///prod/db?label=previous"))
+		require.Equal(t, "not found", read(t, store, "ssm:///.rotation/prod/db"))
+	}
+	t.Log(srv.CallsByOperation())
+}

@@ -90,6 +90,8 @@ type Store struct {
 	logger  *slog.Logger
 	kmsKey  string // for Put
 
+	rotations rotations
+
 	expiries  *expiries           // nil: they are not asked for
 	noHistory awsread.Pauses[key] // what AWS refused a moment ago
 }
