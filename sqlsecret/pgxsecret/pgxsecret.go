@@ -75,10 +75,10 @@ func NewPool(ctx context.Context, client *secrets.Client, ref string, base *pgxp
 		return open(ctx, credentials, c)
 	}
 	prepare := base.PrepareConn
-	if prepare == nil && base.BeforeAcquire != nil {
-		prepare = func(ctx context.Context, c *pgx.Conn) (bool, error) { return base.BeforeAcquire(ctx, c), nil }
+	//lint:ignore SA1019 PrepareConn would silence it
+	if acquire := base.BeforeAcquire; prepare == nil && acquire != nil {
+		prepare = func(ctx context.Context, c *pgx.Conn) (bool, error) { return acquire(ctx, c), nil }
 	}
-	cfg.BeforeAcquire = nil
 	cfg.PrepareConn = func(ctx context.Context, c *pgx.Conn) (bool, error) {
 		switch {
 		case replaced(c):

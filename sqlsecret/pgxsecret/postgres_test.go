@@ -3,9 +3,13 @@ package pgxsecret_test
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
+	"net"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +151,13 @@ func TestAdoptedConnection(t *testing.T) {
 	cfg.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { hook("PrepareConn"); return true, nil }
 	cfg.AfterRelease = func(*pgx.Conn) bool { hook("AfterRelease"); return true }
 	cfg.ConnConfig.RequireAuth = "scram-sha-256"
+	var dialed, encrypted atomic.Int64
+	dial := cfg.ConnConfig.DialFunc
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialed.Add(1)
+		conn, err := dial(ctx, network, addr)
+		return &firstWrite{Conn: conn, encrypted: &encrypted}, err
+	}
 	pool := newPool(w, cfg)
 
 	c, err := pool.Acquire(t.Context())
@@ -181,6 +192,10 @@ func TestAdoptedConnection(t *testing.T) {
 	}()
 	_, err = c.Exec(t.Context(), "SELECT pg_sleep(60)")
 	require.Equal(t, "57014", sqlState(err), "query_canceled: %v", err)
+	require.EqualValues(t, 2, dialed.Load())
+	if ssl {
+		require.EqualValues(t, 2, encrypted.Load(), "the request to cancel is as encrypted as the connection")
+	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -190,12 +205,30 @@ func TestAdoptedConnection(t *testing.T) {
 	require.NoError(t, pool.Ping(t.Context()), "the one that was cancelled is replaced")
 }
 
+// firstWrite counts the connections that begin with an SSLRequest.
+type firstWrite struct {
+	net.Conn
+	once      sync.Once
+	encrypted *atomic.Int64
+}
+
+func (c *firstWrite) Write(b []byte) (int, error) {
+	c.once.Do(func() {
+		if len(b) >= 8 && binary.BigEndian.Uint32(b[4:]) == 80877103 {
+			c.encrypted.Add(1)
+		}
+	})
+	return c.Conn.Write(b)
+}
+
 func TestReplacedConnectionsOfAPoolAreRetired(t *testing.T) {
 	db, base := postgres(t)
 	w := world(t, db)
 	pid := func(c *pgxpool.Conn) uint32 { return c.Conn().PgConn().PID() }
 	cfg := config(t, base)
-	cfg.BeforeAcquire = func(context.Context, *pgx.Conn) bool { return true }
+	var acquired atomic.Int64
+	//lint:ignore SA1019 it goes on being called
+	cfg.BeforeAcquire = func(context.Context, *pgx.Conn) bool { acquired.Add(1); return true }
 	pool, kept := newPool(w, cfg), newPool(w, cfg, sqlsecret.WithKeepConnections())
 	var busy, idle, other []*pgxpool.Conn
 	for _, to := range []*[]*pgxpool.Conn{&busy, &idle} {
@@ -209,18 +242,19 @@ func TestReplacedConnectionsOfAPoolAreRetired(t *testing.T) {
 	defer c.Release()
 	other = append(other, c)
 	keptPID := pid(c)
+	idlePID := pid(idle[0])
 	idle[0].Release()
 	require.Eventually(t, func() bool { return pool.Stat().IdleConns() == 1 }, 5*time.Second, time.Millisecond)
 
 	w.SetPassword(w.User(0), "1")
 	w.Server.SetSecret("db", w.Secret(w.User(0), "1"))
 	require.NoError(t, w.Client.Refresh(t.Context(), w.Ref))
-	require.Eventually(t, func() bool {
-		c, err := pool.Acquire(t.Context())
-		require.NoError(t, err)
-		defer c.Release()
-		return pool.Stat().NewConnsCount() == 3
-	}, 5*time.Second, time.Millisecond, "the idle one is not handed out")
+	lease := busy[0].Conn().PgConn().CustomData()["github.com/c0629bfc/secrets/sqlsecret"].(*sqlsecret.Lease)
+	require.Eventually(t, lease.Replaced, 5*time.Second, time.Millisecond)
+	c, err = pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer c.Release()
+	require.NotEqual(t, idlePID, pid(c), "the idle one is not handed out")
 	require.NoError(t, busy[0].Ping(t.Context()))
 	before := pool.Stat().TotalConns()
 	busy[0].Release()
@@ -232,6 +266,7 @@ func TestReplacedConnectionsOfAPoolAreRetired(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Release()
 	require.Equal(t, keptPID, pid(c))
+	require.GreaterOrEqual(t, acquired.Load(), int64(4))
 }
 
 // What PostgreSQL says of credentials, and of what is none of theirs.
