@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"time"
 )
 
 // DriverConn returns the driver's own connection of one that
@@ -52,15 +53,21 @@ func wrap(c driver.Conn, lease *Lease) driver.Conn {
 // conn is what every wrapped connection has.
 type conn struct {
 	driver.Conn
-	lease *Lease
-	spent bool // a transaction on it was rolled back as its context had ended
+	lease    *Lease
+	spent    bool // a transaction on it was rolled back as its context had ended
+	returned time.Time
 }
+
+// idle is how long a connection was in the pool that counts as idle there, and
+// not as on its way from one user to the next.
+const idle = time.Second
 
 func (c *conn) own() driver.Conn { return c.Conn }
 
 // IsValid implements [driver.Validator]: database/sql calls it as the
 // connection returns to the pool.
 func (c *conn) IsValid() bool {
+	c.returned = time.Now()
 	if c.spent || c.lease.Replaced() {
 		return false
 	}
@@ -69,9 +76,12 @@ func (c *conn) IsValid() bool {
 }
 
 // ResetSession implements [driver.SessionResetter]: database/sql calls it as
-// the connection leaves the pool, where it may have been idle for long.
+// the connection leaves the pool. One that was replaced ends here if it was idle,
+// and otherwise as it returns: a pool that is busy hands over connections that
+// were valid a moment before, and a query fails that gets three in a row that are
+// bad by then.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.lease.Replaced() {
+	if c.lease.Replaced() && time.Since(c.returned) >= idle {
 		return driver.ErrBadConn
 	}
 	if r, ok := c.Conn.(driver.SessionResetter); ok {

@@ -14,8 +14,8 @@ import (
 // use. [Credentials.Login] says what happens when the database refuses them.
 //
 // Connections that it opened are closed when the credentials have been replaced
-// ([WithKeepConnections] lets them live): as they return to the pool, or when
-// the pool is about to hand them out. To take note of that it wraps the driver's
+// ([WithKeepConnections] lets them live): as they return to the pool, or when it
+// is about to hand out one that was idle for a second or more. To take note of that it wraps the driver's
 // connections, with all the optional interfaces that they have and database/sql
 // looks for. What a program wants of the driver's own type is behind
 // [DriverConn].

@@ -3,6 +3,7 @@ package sqlsecret_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -461,6 +462,7 @@ func TestReplacedConnectionsAreRetired(t *testing.T) {
 		require.Equal(w, "app/1", w.login(conns[1]))
 		require.NoError(w, conns[1].Close())
 		require.Equal(w, 3, w.db.opened(), "closed as it returns")
+		time.Sleep(time.Second)
 		c, login := w.open(db)
 		require.Equal(w, "app/2", login)
 		require.Equal(w, 3, w.db.opened(), "the one that was idle is closed instead of handed out")
@@ -474,6 +476,29 @@ func TestReplacedConnectionsAreRetired(t *testing.T) {
 		c, _ = w.open(db)
 		require.NoError(w, c.Close())
 		require.Equal(w, 3, w.db.opened())
+	})
+}
+
+// A pool hands a connection that returns to who waits for one. That it was
+// replaced in between must not count as a bad connection: database/sql tries
+// three times, and all may get one of these.
+func TestConnectionsOnTheirWayAreNotBad(t *testing.T) {
+	in(t, func(w *world) {
+		w.set("app", "1")
+		conn, err := w.connector().Connect(w.Context())
+		require.NoError(w, err)
+		defer conn.Close()
+		pooled := conn.(interface {
+			driver.Validator
+			driver.SessionResetter
+		})
+		require.True(w, pooled.IsValid())
+		w.set("app", "2")
+		w.refresh()
+		require.NoError(w, pooled.ResetSession(w.Context()))
+		time.Sleep(time.Second)
+		require.Equal(w, driver.ErrBadConn, pooled.ResetSession(w.Context()), "it was idle")
+		require.False(w, pooled.IsValid())
 	})
 }
 
