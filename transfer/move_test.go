@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,33 +82,74 @@ func TestASourceThatChangedIsNotDeleted(t *testing.T) {
 	}
 }
 
-// forgetful says that it has written and has not, for a number of reads.
+// TestASourceMadeAnewIsNotDeleted: a parameter counts from 1 again.
+func TestASourceMadeAnewIsNotDeleted(t *testing.T) {
+	bubble(t, func(w world) {
+		w.SetSecureParameter("/dev/db", "hush")
+		plan := w.move("ssm:///dev/db", "ssm:///prod/db")
+		require.NoError(t, w.params.Delete(w.Context(), provider.Ref{Scheme: "ssm", Name: "/dev/db"}))
+		w.SetSecureParameter("/dev/db", "changed")
+		require.ErrorIs(t, plan.Run(w.Context(), nil), provider.ErrConflict)
+		require.Equal(t, "changed", w.text("ssm:///dev/db"))
+	})
+}
+
+func TestARunDoesNotRepeatWhatItHasDone(t *testing.T) {
+	bubble(t, func(w world) {
+		w.seed("/dev/", 3)
+		remove := w.Inject(secretstest.Fault{Operation: "DeleteParameter", Name: "/dev/0001", Err: secretstest.AccessDenied()})
+		plan := w.move("ssm:///dev/", "sm://prod/")
+		require.Error(t, plan.Run(w.Context(), nil))
+		remove()
+		w.ResetCalls()
+		require.NoError(t, plan.Run(w.Context(), nil))
+		require.Equal(t, map[string]int{"GetSecretValue": 1, "GetParameter": 1, "DeleteParameter": 1}, w.CallsByOperation())
+		w.ResetCalls()
+		require.NoError(t, plan.Run(w.Context(), nil))
+		require.Zero(t, w.Calls())
+	})
+}
+
+// forgetful gives what it had at first, for a number of reads.
 type forgetful struct {
 	*sm.Store
-	name string
-	lags int
+	name  string
+	lags  int
+	first []provider.Result
 }
 
 func (f *forgetful) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
-	if f.lags > 0 && refs[0].Name == f.name {
-		f.lags--
-		return []provider.Result{{Err: &provider.Error{Ref: refs[0], Kind: provider.ErrNotFound}}}
+	results := f.Store.Fetch(ctx, refs...)
+	if refs[0] != (provider.Ref{Scheme: "sm", Name: f.name}) {
+		return results
 	}
-	return f.Store.Fetch(ctx, refs...)
+	if f.first == nil {
+		f.first = results
+	}
+	if f.lags--; f.lags >= 0 {
+		return f.first
+	}
+	return results
 }
 
 func TestATargetThatLagsIsWaitedForAndNothingIsDeletedBefore(t *testing.T) {
 	for _, test := range []struct {
 		lags int
 		ok   bool
-	}{{2, true}, {3, true}, {4, false}} { // the first is the plan's
+		old  string
+	}{{2, true, ""}, {3, true, ""}, {4, false, ""}, {3, true, "old"}, {4, false, "old"}} { // the first is the plan's
 		bubble(t, func(w world) {
 			w.SetSecureParameter("/dev/db", "hush")
-			store := &forgetful{w.secrets, "prod/db", test.lags}
+			if test.old != "" {
+				w.SetSecret("prod/db", test.old)
+			}
+			store := &forgetful{Store: w.secrets, name: "prod/db", lags: test.lags}
 			plan, err := transfer.PlanMove(w.Context(), w.at("ssm:///dev/db"), transfer.Place{Store: store, Ref: "sm://prod/db"})
 			require.NoError(t, err)
+			began := time.Now()
 			err = plan.Run(w.Context(), nil)
 			require.Equal(t, test.ok, err == nil, "%v", err)
+			require.GreaterOrEqual(t, time.Since(began), time.Second)
 			_, err = w.get("ssm:///dev/db")
 			require.Equal(t, test.ok, err != nil)
 		})

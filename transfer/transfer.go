@@ -31,9 +31,11 @@
 //
 // What is equal at the target is not written. So a run that broke off, by an
 // error, the end of its context or of its process, is resumed by planning and
-// running anew. A write whose answer was lost is not repeated: to a secret it
-// has a token that is made from both versions, so that it is the same in each
-// process, and a parameter is read before it is written.
+// running anew. A write whose answer was lost is not repeated then: to a secret
+// it has a token that is made from both versions, so that it is the same in each
+// process, and a parameter is read before it is written. Only where the SDK
+// itself repeats the overwriting of a parameter may two versions of one content
+// be left (ssm.Store.Put).
 //
 // A run writes on condition of what the plan saw at the target. What somebody
 // else wrote meanwhile is left as it is, and that item fails with
