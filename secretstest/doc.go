@@ -28,6 +28,12 @@
 // follow their primary at once; only the answer of the call that makes them
 // says InProgress.
 //
+// # Events
+//
+// [WithEvents] has writes send the events that EventBridge would deliver to
+// queues of a small Amazon SQS, which a real SDK client consumes; see
+// [Server.CreateQueue].
+//
 // # What is not enforced
 //
 // Resource policies are stored and checked for their form and for broad access,

@@ -37,6 +37,10 @@ type call struct {
 // serve answers one HTTP request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if service == queueService {
+		s.serveQueue(w, r, name)
+		return
+	}
 	at := s.caller(r.Header.Get("Authorization"))
 	record := s.calls.arrive(Request{Operation: name, Region: at.region, Account: at.account, Time: s.Now()})
 
@@ -93,6 +97,9 @@ func (s *Server) run(c *call, p parsedRequest) ([]byte, *Error) {
 	}
 	if err != nil {
 		return nil, asError(err)
+	}
+	if len(p.names) > 0 {
+		c.secretWritten(p.names[0], out)
 	}
 	body, err := json.Marshal(out)
 	if err != nil {

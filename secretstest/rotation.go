@@ -151,6 +151,7 @@ func (s *Server) begin(sec *secret, run *rotationRun) {
 		s.idle = make(chan struct{})
 	}
 	s.rotating++
+	s.rotationEvent("RotationStarted", sec)
 	fn := s.functions[sec.function()]
 	event := RotationEvent{SecretId: sec.arn, ClientRequestToken: run.token, RotationToken: run.secret}
 	steps := rotationSteps
@@ -203,11 +204,13 @@ func (s *Server) ended(sec *secret, run *rotationRun, step string, err error) {
 		sec.removeVersion(run.token)
 		rot.forget(run)
 	case err == nil:
+		s.rotationEvent("RotationSucceeded", sec)
 		rot.rotated = now
 		sec.changed = now
 		rot.plan(now)
 		rot.forget(run)
 	default:
+		s.rotationEvent("RotationFailed", sec)
 		run.failures++
 		run.retry = time.Time{}
 		if run.failures < rotationAttempts {

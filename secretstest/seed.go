@@ -54,6 +54,8 @@ func (s *Server) setSecret(name string, value secretValue) string {
 	}
 	v, err := sec.addVersion(s.now(), newUUID(), value, stageCurrent)
 	mustSeed(name, err)
+	c := &call{Server: s, operation: "PutSecretValue", place: s.home()}
+	c.secretWritten(name, &secretVersionRef{ARN: sec.arn, Name: sec.name, VersionId: v.id})
 	return v.id
 }
 

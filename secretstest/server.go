@@ -27,6 +27,7 @@ type Server struct {
 	emptyPages bool
 
 	maxParameters map[string]int // by tier
+	eventQueues   []string       // that events go to
 
 	url       string
 	http      *http.Server
@@ -44,6 +45,7 @@ type Server struct {
 	offset time.Duration
 	stores map[place]*store
 	public map[string]*parameter
+	queues map[queueKey]*queue
 	closed bool
 
 	functions    map[string]func(context.Context, RotationEvent) error
@@ -100,6 +102,12 @@ func Start(opts ...Option) (*Server, error) {
 	s.calls.byOperation = make(map[string]int)
 	s.seedPublicParameters()
 
+	for _, name := range s.eventQueues {
+		if !queueNamePattern.MatchString(name) {
+			return nil, fmt.Errorf("secretstest: invalid queue name %q", name)
+		}
+		s.makeQueue(s.home(), name, nil)
+	}
 	listener, err := s.listen()
 	if err != nil {
 		s.stop()

@@ -8,6 +8,7 @@ func deleteParameter(c *call, in *parameterName) (any, error) {
 		return nil, err
 	}
 	c.store.removeParameter(p)
+	c.parameterChanged("Delete", p)
 	return struct{}{}, nil
 }
 
@@ -25,6 +26,7 @@ func deleteParameters(c *call, in *parameterNames) (any, error) {
 			continue
 		}
 		c.store.removeParameter(p)
+		c.parameterChanged("Delete", p)
 		deleted = append(deleted, p.name)
 	}
 	return struct{ DeletedParameters, InvalidParameters []string }{deleted, unknown}, nil

@@ -79,6 +79,7 @@ func labelParameterVersion(c *call, in *labelInput) (any, error) {
 		other.labels = slices.DeleteFunc(other.labels, func(label string) bool { return slices.Contains(labels, label) })
 	}
 	v.labels = labels
+	c.parameterChanged("LabelParameterVersion", p)
 	return struct {
 		InvalidLabels    []string
 		ParameterVersion int64

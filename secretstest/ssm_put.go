@@ -59,6 +59,11 @@ func putParameter(c *call, in *putParameterInput) (any, error) {
 	}
 	p.versions = append(p.versions, v)
 	c.store.setExpiry(p)
+	if v.number == 1 {
+		c.parameterChanged("Create", p)
+	} else {
+		c.parameterChanged("Update", p)
+	}
 	return &putParameterOutput{Tier: v.tier, Version: v.number}, nil
 }
 
