@@ -101,7 +101,13 @@ func (t *Target) Set(ctx context.Context, current, pending, previous provider.Va
 	if err != nil {
 		return err
 	}
-	if err := t.match(rules, c, p); err != nil {
+	want := c
+	if t.Alternating {
+		if want.Username, err = rules.Alternate(c.Username); err != nil {
+			return named(current, err)
+		}
+	}
+	if err := errors.Join(match(p, want), rules.Valid(p.Username, p.Password())); err != nil {
 		return named(pending, err)
 	}
 	var old *secrets.DBSecret
@@ -110,11 +116,7 @@ func (t *Target) Set(ctx context.Context, current, pending, previous provider.Va
 		old = &o
 	}
 	if err := t.set(ctx, rules, c, p, old); err != nil {
-		secret := []string{c.Password(), p.Password()}
-		if old != nil {
-			secret = append(secret, old.Password())
-		}
-		return named(pending, scrub(err, secret...))
+		return named(pending, err)
 	}
 	return nil
 }
@@ -127,37 +129,29 @@ func (t *Target) Test(ctx context.Context, pending provider.Value) error {
 	}
 	session, err := t.login(ctx, p)
 	if err != nil {
-		return named(pending, scrub(fmt.Errorf("log in as %q with the pending password: %w", p.Username, err), p.Password()))
+		return named(pending, fmt.Errorf("log in as %q with the pending password: %w", p.Username, err))
 	}
 	defer session.Close()
 	if err := session.Check(ctx); err != nil {
-		return named(pending, scrub(fmt.Errorf("the session of %q: %w", p.Username, err), p.Password()))
+		return named(pending, fmt.Errorf("the session of %q: %w", p.Username, scrub(err, p.Password())))
 	}
 	return nil
 }
 
-// match holds pending to current: a rotation changes a password, and never where
-// it is sent or for whom it is set.
-func (t *Target) match(rules Rules, current, pending secrets.DBSecret) error {
-	user := current.Username
-	if t.Alternating {
-		var err error
-		if user, err = rules.Alternate(user); err != nil {
-			return err
-		}
-	}
+// match holds a version to what is wanted of it: a rotation changes a password,
+// and never where it is sent or for whom it is set.
+func match(s, want secrets.DBSecret) error {
 	for _, m := range []struct {
-		name          string
-		current, want any
+		name      string
+		has, want any
 	}{
-		{"engine", pending.Engine, current.Engine}, {"host", pending.Host, current.Host},
-		{"port", pending.Port, current.Port}, {"username", pending.Username, user},
+		{"engine", s.Engine, want.Engine}, {"host", s.Host, want.Host}, {"port", s.Port, want.Port}, {"username", s.Username, want.Username},
 	} {
-		if m.current != m.want {
-			return fmt.Errorf("the pending version has the %s %q where the current one asks for %q: cancel the rotation and start it anew", m.name, fmt.Sprint(m.current), fmt.Sprint(m.want))
+		if m.has != m.want {
+			return fmt.Errorf("the pending version has the %s %q where the current one asks for %q: cancel the rotation and start it anew", m.name, fmt.Sprint(m.has), fmt.Sprint(m.want))
 		}
 	}
-	return rules.Valid(pending.Username, pending.Password())
+	return nil
 }
 
 func (t *Target) set(ctx context.Context, rules Rules, current, pending secrets.DBSecret, previous *secrets.DBSecret) error {
@@ -165,7 +159,7 @@ func (t *Target) set(ctx context.Context, rules Rules, current, pending secrets.
 	if err == nil {
 		return session.Close() // it was set before
 	}
-	if !t.System.Refused(err) {
+	if !refused(err) {
 		return err
 	}
 	// Also where a superuser sets the password: who can write the secret but
@@ -176,9 +170,7 @@ func (t *Target) set(ctx context.Context, rules Rules, current, pending secrets.
 	}
 	defer session.Close()
 	if t.Superuser == nil {
-		return t.verified(ctx, pending, session.Change(ctx, old, pending), func(ctx context.Context) error {
-			return session.Change(ctx, pending, old)
-		})
+		return t.swap(ctx, old, pending, session.Change)
 	}
 	super, err := t.superuser(ctx, current)
 	if err != nil {
@@ -186,57 +178,54 @@ func (t *Target) set(ctx context.Context, rules Rules, current, pending secrets.
 	}
 	admin, err := t.login(ctx, super)
 	if err != nil {
-		return scrub(fmt.Errorf("log in as the superuser %q: %w", super.Username, err), super.Password())
+		return fmt.Errorf("log in as the superuser %q: %w", super.Username, err)
 	}
 	defer admin.Close()
 	if !t.Alternating {
-		return t.verified(ctx, pending, admin.Set(ctx, pending), func(ctx context.Context) error { return admin.Set(ctx, old) })
+		return t.swap(ctx, old, pending, func(ctx context.Context, _, to secrets.DBSecret) error { return admin.Set(ctx, to) })
 	}
 	unknown, err := t.generate(ctx, rules)
 	if err != nil {
 		return err
 	}
-	if err := admin.Clone(ctx, current, pending, unknown); err != nil {
-		return scrub(err, super.Password(), unknown)
-	}
-	return nil
+	return scrub(admin.Clone(ctx, current, pending, unknown), pending.Password(), unknown)
 }
 
 // loginNow logs in with what the database accepts now, and returns which that is.
 func (t *Target) loginNow(ctx context.Context, current, pending secrets.DBSecret, previous *secrets.DBSecret) (Session, secrets.DBSecret, error) {
 	session, err := t.login(ctx, current)
-	if err == nil || !t.System.Refused(err) {
+	if err == nil || !refused(err) {
 		return session, current, err
 	}
 	if t.Alternating {
 		return nil, current, fmt.Errorf("the database refuses the current password: set it by hand, or store the right one: %w", err)
 	}
-	if previous != nil && previous.Username == pending.Username && previous.Host == pending.Host && previous.Port == pending.Port && previous.Engine == pending.Engine {
+	if previous != nil && match(*previous, pending) == nil {
 		session, perr := t.login(ctx, *previous)
-		if perr == nil || !t.System.Refused(perr) {
+		if perr == nil || !refused(perr) {
 			return session, *previous, perr
 		}
 	}
 	return nil, current, fmt.Errorf("the database refuses the pending, the current and the previous password: set one of them by hand, or store the right one: %w", err)
 }
 
-// verified logs in after a password was set. If the database then refuses it, as
-// it may where server and driver disagree on its encoding, nobody could ever log
-// in again to change it: the old one is set back.
-func (t *Target) verified(ctx context.Context, pending secrets.DBSecret, err error, restore func(context.Context) error) error {
-	if err != nil {
-		return err
+// swap sets the password, and logs in with it. If the database then refuses it,
+// as it may where server and driver disagree on its encoding, nobody could ever
+// log in again to change it: the old one is set back.
+func (t *Target) swap(ctx context.Context, old, pending secrets.DBSecret, change func(ctx context.Context, from, to secrets.DBSecret) error) error {
+	if err := change(ctx, old, pending); err != nil {
+		return scrub(err, old.Password(), pending.Password())
 	}
 	session, err := t.login(ctx, pending)
 	if err == nil {
 		return session.Close()
 	}
-	if !t.System.Refused(err) {
+	if !refused(err) {
 		return err
 	}
 	err = fmt.Errorf("the database took the pending password, and refuses it: %w", err)
-	if back := restore(ctx); back != nil {
-		return fmt.Errorf("%w; the old one could not be set back: %w", err, back)
+	if back := change(ctx, pending, old); back != nil {
+		return fmt.Errorf("%w; the old one could not be set back: %w", err, scrub(back, old.Password(), pending.Password()))
 	}
 	return fmt.Errorf("%w; the old one was set back", err)
 }
@@ -284,6 +273,7 @@ func (t *Target) login(ctx context.Context, s secrets.DBSecret) (Session, error)
 		attempts = []bool{*s.SSL}
 	}
 	var errs []error
+	var wrong bool
 	for _, ssl := range attempts {
 		s.SSL = &ssl
 		ctx, cancel := context.WithTimeout(ctx, loginTimeout)
@@ -293,11 +283,26 @@ func (t *Target) login(ctx context.Context, s secrets.DBSecret) (Session, error)
 			return session, nil
 		}
 		errs = append(errs, err)
+		wrong = wrong || t.System.Refused(err)
 		if t.System.Final(err) {
 			break
 		}
 	}
-	return nil, errors.Join(errs...)
+	err = scrub(errors.Join(errs...), s.Password())
+	if wrong {
+		return nil, &refusal{err}
+	}
+	return nil, err
+}
+
+// refusal is the error of a login that was refused for its credentials.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+func refused(err error) bool {
+	_, is := errors.AsType[*refusal](err)
+	return is
 }
 
 func (t *Target) generate(ctx context.Context, rules Rules) (string, error) {

@@ -10,9 +10,12 @@ import (
 // window is how many bytes of a password a message may have in a row.
 const window = 4
 
-// scrub returns err or, if its text has a piece of a password in it, as the
+// scrub returns err, which may be nil, or, if its text has a piece of a password in it, as the
 // syntax errors of databases do, one that has not.
 func scrub(err error, passwords ...string) error {
+	if err == nil {
+		return nil
+	}
 	text := err.Error()
 	for _, password := range passwords {
 		for i := range max(1, len(password)-window+1) {
