@@ -1,0 +1,121 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/c0629bfc/secrets"
+)
+
+// NewSlog returns a sink that logs each event: at level Info where a value was
+// given, at Warn otherwise. The message is "secret access", the attributes are
+// called as in JSON, and the record's time is the event's.
+func NewSlog(l *slog.Logger) Sink { return slogSink{l.Handler()} }
+
+type slogSink struct{ h slog.Handler }
+
+func (s slogSink) Write(e Event) error {
+	level := slog.LevelInfo
+	if e.Outcome != ok {
+		level = slog.LevelWarn
+	}
+	ctx := context.Background()
+	if !s.h.Enabled(ctx, level) {
+		return nil
+	}
+	r := slog.NewRecord(e.Time, level, "secret access", 0)
+	r.AddAttrs(slog.String("action", string(e.Action)))
+	for _, a := range []struct{ key, value string }{
+		{"ref", e.Ref}, {"version", e.Version}, {"refused", e.Refused}, {"source", e.Source}, {"outcome", e.Outcome},
+		{"principal", e.Principal}, {"purpose", e.Purpose}, {"request_id", e.RequestID},
+	} {
+		if a.value != "" {
+			r.AddAttrs(slog.String(a.key, a.value))
+		}
+	}
+	if e.Dropped > 0 {
+		r.AddAttrs(slog.Uint64("dropped", e.Dropped))
+	}
+	return s.h.Handle(ctx, r)
+}
+
+// NewJSON returns a sink that writes each event as a line of JSON, by one Write
+// and one at a time. To rotate files is w's business: it may change files
+// between any two calls.
+func NewJSON(w io.Writer) Sink { return &jsonSink{w: w} }
+
+type jsonSink struct {
+	mu   sync.Mutex
+	w    io.Writer
+	line encoder
+}
+
+func (s *jsonSink) Write(e Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line, err := s.line.encode(e)
+	if err != nil {
+		return err
+	}
+	_, err = s.w.Write(line)
+	return err
+}
+
+// encoder encodes events into a buffer that it keeps.
+type encoder struct {
+	buf bytes.Buffer
+	enc *json.Encoder
+}
+
+// encode returns the event and a newline. They hold until the next call.
+func (e *encoder) encode(ev Event) ([]byte, error) {
+	if e.enc == nil {
+		e.enc = json.NewEncoder(&e.buf)
+		e.enc.SetEscapeHTML(false) // refs have & in them
+	}
+	e.buf.Reset()
+	err := e.enc.Encode(ev)
+	return e.buf.Bytes(), err
+}
+
+// Join returns an observer that tells all of the observers, one after the other.
+func Join(observers ...secrets.Observer) secrets.Observer {
+	var all secrets.Observer
+	for _, o := range observers {
+		all.Read = both(all.Read, o.Read)
+		all.Rejected = both(all.Rejected, o.Rejected)
+		all.Refreshed = then(all.Refreshed, o.Refreshed)
+		all.Called = then(all.Called, o.Called)
+	}
+	return all
+}
+
+func both[T any](f, g func(context.Context, T)) func(context.Context, T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(ctx context.Context, t T) {
+		f(ctx, t)
+		g(ctx, t)
+	}
+}
+
+func then[T any](f, g func(T)) func(T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(t T) {
+		f(t)
+		g(t)
+	}
+}
