@@ -219,6 +219,29 @@ func TestPrincipalsCannotForgeOrFloodLines(t *testing.T) {
 	require.True(t, strings.HasPrefix(who, strings.TrimRight(e.Principal, "\uFFFD")))
 }
 
+func TestLinesAreWhatEncodingJSONReads(t *testing.T) {
+	for _, e := range []audit.Event{
+		{},
+		{Time: time.Date(2026, 1, 2, 3, 4, 5, 6700, time.UTC), Action: audit.ActionReject, Ref: "sm://a#b", Version: "1", Refused: "2", Source: "s",
+			Outcome: "o", Principal: "\"\\\n\u2028é<&>", Purpose: "p", RequestID: "r", Dropped: 1<<64 - 1},
+	} {
+		var out bytes.Buffer
+		require.NoError(t, audit.NewJSON(&out).Write(e))
+		var read audit.Event
+		require.NoError(t, json.Unmarshal(out.Bytes(), &read))
+		require.Equal(t, e, read)
+		want, err := json.Marshal(e)
+		require.NoError(t, err)
+		require.Equal(t, string(want)+"\n", out.String())
+		out.Reset()
+		chain, err := audit.NewChain(&out, nil, audit.Checkpoint{})
+		require.NoError(t, err)
+		require.NoError(t, chain.Write(e))
+		require.Contains(t, out.String(), string(want[1:len(want)-1]))
+		require.True(t, json.Valid(out.Bytes()))
+	}
+}
+
 func TestJoinTellsAll(t *testing.T) {
 	srv := secretstest.NewServer(t)
 	srv.SetSecret("prod/db", "first")

@@ -45,7 +45,6 @@ type Chain struct {
 	hash hash.Hash
 	last Checkpoint
 	torn bool // the last line was written in part
-	line encoder
 	buf  []byte
 }
 
@@ -71,10 +70,6 @@ func NewChain(w io.Writer, key []byte, after Checkpoint) (*Chain, error) {
 func (c *Chain) Write(e Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	event, err := c.line.encode(e)
-	if err != nil {
-		return err
-	}
 	c.buf = c.buf[:0]
 	if c.torn {
 		c.buf = append(c.buf, '\n')
@@ -84,8 +79,11 @@ func (c *Chain) Write(e Event) error {
 	c.buf = strconv.AppendUint(c.buf, c.last.N+1, 10)
 	c.buf = append(c.buf, lineMid...)
 	c.buf = append(c.buf, c.last.Hash...)
-	c.buf = append(c.buf, `",`...)
-	c.buf = append(c.buf, event[1:len(event)-len("}\n")]...)
+	c.buf = append(c.buf, '"')
+	comma := len(c.buf)
+	c.buf = appendEvent(c.buf, e)
+	c.buf[comma] = ','           // instead of {
+	c.buf = c.buf[:len(c.buf)-1] // without }
 	sum := sumOf(c.hash, c.buf[start:])
 	c.buf = append(c.buf, lineTail...)
 	c.buf = append(c.buf, sum...)

@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"sync"
@@ -51,35 +49,15 @@ func NewJSON(w io.Writer) Sink { return &jsonSink{w: w} }
 type jsonSink struct {
 	mu   sync.Mutex
 	w    io.Writer
-	line encoder
+	line []byte
 }
 
 func (s *jsonSink) Write(e Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line, err := s.line.encode(e)
-	if err != nil {
-		return err
-	}
-	_, err = s.w.Write(line)
+	s.line = append(appendEvent(s.line[:0], e), '\n')
+	_, err := s.w.Write(s.line)
 	return err
-}
-
-// encoder encodes events into a buffer that it keeps.
-type encoder struct {
-	buf bytes.Buffer
-	enc *json.Encoder
-}
-
-// encode returns the event and a newline. They hold until the next call.
-func (e *encoder) encode(ev Event) ([]byte, error) {
-	if e.enc == nil {
-		e.enc = json.NewEncoder(&e.buf)
-		e.enc.SetEscapeHTML(false) // refs have & in them
-	}
-	e.buf.Reset()
-	err := e.enc.Encode(ev)
-	return e.buf.Bytes(), err
 }
 
 // Join returns an observer that tells all of the observers, one after the other.
