@@ -107,7 +107,10 @@ func TestNoQueryOfDatabaseSQLFails(t *testing.T) {
 	db, base := postgres(t)
 	loadtest.Rotate(t, db, func(w *loadtest.World, warm bool) func(context.Context) (string, error) {
 		pool := openDB(w, base)
-		pool.SetMaxIdleConns(map[bool]int{true: loadtest.Connections, false: -1}[warm])
+		if pool.SetMaxIdleConns(loadtest.Connections); !warm {
+			pool.SetMaxIdleConns(-1)
+			pool.SetMaxOpenConns(loadtest.Workers) // nobody waits for a connection, so none is handed over
+		}
 		return func(ctx context.Context) (user string, err error) {
 			return user, pool.QueryRowContext(ctx, "SELECT current_user").Scan(&user)
 		}
