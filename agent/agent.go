@@ -24,14 +24,15 @@
 // # Two caches
 //
 // The agent has a cache of its own, of five minutes if it is not configured
-// otherwise, and does not notice a rotation. So that the client's TTL means
-// what it says, each read has the agent ask AWS (refreshNow), except of a
-// pinned version; [WithSharedCache] relaxes that for renewals. An agent that
-// does not know refreshNow is asked without, and so is the extension where it
-// refuses it, and for parameters, of which it is not documented: then a change
-// is seen later by up to the age of what they cache, even by Refresh and
-// Reject. Turn that cache off, as the client has one: ttl_seconds = 0 for the
-// agent, SECRETS_MANAGER_TTL and SSM_PARAMETER_STORE_TTL = 0 for the extension.
+// otherwise, and does not notice a rotation. So that the client's TTL means what
+// it says, each read has the agent ask AWS (refreshNow), except of a pinned
+// version; [WithSharedCache] relaxes that for renewals. An agent from before
+// refreshNow refuses it, and is then asked without. Of the extension it is not
+// documented: parameters are read without it, and of secrets it may be refused or
+// ignored. In these cases a change is seen later by up to the age of what is
+// cached there, even by Refresh and Reject. Turn that cache off, as the client
+// has one: ttl_seconds = 0 for the agent, SECRETS_MANAGER_TTL and
+// SSM_PARAMETER_STORE_TTL = 0 for the extension.
 //
 // # Lambda
 //

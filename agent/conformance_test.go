@@ -30,6 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestConformanceSecrets is the suite against the agent, whose cache keeps each
 // value for five minutes.
 func TestConformanceSecrets(t *testing.T) {
+	t.Parallel()
 	srv := secretstest.NewServer(t)
 	conformSecrets(t, srv, newFake(srv.Config()))
 }
@@ -37,6 +38,7 @@ func TestConformanceSecrets(t *testing.T) {
 // TestConformanceSharedCache is the suite where renewals take what the agent has
 // cached. It keeps nothing: what it kept would be old, as documented.
 func TestConformanceSharedCache(t *testing.T) {
+	t.Parallel()
 	srv := secretstest.NewServer(t)
 	f := newFake(srv.Config())
 	f.ttl = 0
@@ -47,6 +49,7 @@ func TestConformanceSharedCache(t *testing.T) {
 // is turned off as the package's documentation says, and which does not know
 // refreshNow, as an old agent does not.
 func TestConformanceExtension(t *testing.T) {
+	t.Parallel()
 	t.Run("Secrets", func(t *testing.T) {
 		srv := secretstest.NewServer(t)
 		f := newFake(srv.Config())
