@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/c0629bfc/secrets/internal/schedule"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -294,4 +295,14 @@ func TestTouchIsRationed(t *testing.T) {
 	}
 	require.Equal(t, touchRation, moves(now))
 	require.GreaterOrEqual(t, moves(now+touchEvery), len(leases), "all of them, a second later")
+}
+
+// A value that was just read is not read again at once.
+func TestFirstRefreshTakesItsTime(t *testing.T) {
+	for range 1000 {
+		p := plan{ttl: time.Minute, margin: schedule.Margin(time.Minute, 0), part: schedule.Part(time.Minute), began: 1, now: 1}
+		a := p.arrival(provider.Result{}, false)
+		require.Greater(t, a.next, int64(time.Second))
+		require.Less(t, a.next, a.until)
+	}
 }

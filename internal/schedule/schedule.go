@@ -23,9 +23,9 @@ func Margin(ttl, took time.Duration) time.Duration {
 }
 
 // Part returns by how much more the first refresh of a value comes early: up to
-// the whole TTL, so that the refreshes of processes that started together spread
-// over all of it, and stay so.
-func Part(ttl time.Duration) time.Duration { return rand.N(ttl) }
+// nine tenths of the TTL, so that the refreshes of processes that started
+// together spread over nearly all of it, and stay so.
+func Part(ttl time.Duration) time.Duration { return rand.N(ttl - ttl/10) }
 
 // Early returns by how much a refresh may come early to travel with another
 // that is due.
