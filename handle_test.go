@@ -369,3 +369,41 @@ func TestHandleOnLambda(t *testing.T) {
 		require.Equal(t, 2, n, "and the last value")
 	})
 }
+
+// An entry that nobody used has been left to expire when a handle takes it up.
+func TestHandleOfAnIdleEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+		for i := range 50 {
+			name := fmt.Sprint(i)
+			s.set(name, "1")
+			get(t, c, "mem://"+name)
+			time.Sleep(59 * time.Second)
+			h := bind(t, c, "mem://"+name, number)
+			s.set(name, "2")
+			time.Sleep(time.Minute)
+			require.Equal(t, 2, h.Load())
+			h.Close()
+		}
+	})
+}
+
+// What is first used late in its time is refreshed ahead all the same.
+func TestLateUseIsRefreshedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+		for i := range 50 {
+			ref := fmt.Sprintf("mem://%d", i)
+			s.set(fmt.Sprint(i), "1")
+			get(t, c, ref)
+			time.Sleep(56 * time.Second)
+			get(t, c, ref)
+			time.Sleep(10 * time.Second)
+			misses := c.Stats().Misses
+			get(t, c, ref)
+			require.Equal(t, misses, c.Stats().Misses)
+		}
+	})
+}

@@ -114,7 +114,13 @@ func (c *Client) take(now int64) map[*lane][]provider.Ref {
 		case now >= last && !watched:
 			cache.lru.Remove(e.key) // nobody used it, or nothing could bring it again
 		case e.lease.used.Load() == 0 && !watched:
-			later[e] = last // it expires, unless a read renews it
+			// Nobody used it yet. It has another chance before its time is over;
+			// after that it expires, unless a read renews it.
+			if chance := e.read + int64(cache.times.ttl-cache.times.ttl/20); now < chance {
+				later[e] = chance
+			} else {
+				later[e] = last
+			}
 		case now < retry:
 			later[e] = retry
 		case l.trouble.failures.Load() > 0 && len(due[l]) >= probes:

@@ -21,6 +21,9 @@ func (c *cache) watch(w *watcher) {
 		if e, ok := c.lru.Peek(w.key); ok {
 			c.held[w.key] = e
 			c.lru.Remove(w.key)
+			if until := e.lease.expires.Load() &^ stale; e.place >= 0 && e.next > until {
+				c.plan(e, until) // nobody used it, so it was left to expire
+			}
 		}
 	}
 	c.watchers[w.key][w] = struct{}{}
