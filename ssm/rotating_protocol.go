@@ -421,13 +421,30 @@ func (r *rotating) release(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
+	if r.held.removing {
+		// Two removals are never on their way at once: the second could find the
+		// next rotation's.
+		s, err := r.api.look(ctx)
+		if err != nil {
+			return err
+		}
+		if s.number == 0 {
+			r.over()
+			return nil
+		}
+	}
 	if err := r.api.remove(ctx, r.fence); err != nil && !errors.Is(err, provider.ErrNotFound) {
 		r.held.removing = errors.Is(err, errLost)
 		return r.failed(err)
 	}
+	r.over()
+	return nil
+}
+
+// over is the end of the rotation.
+func (r *rotating) over() {
 	r.forget()
 	r.state.Pending, r.state.Until = provider.Value{}, time.Time{}
-	return nil
 }
 
 // settle waits until no request that was signed before can take effect.
