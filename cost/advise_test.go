@@ -63,3 +63,9 @@ func TestAdvice(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereAllIsFreeAStandardParameterDoes(t *testing.T) {
+	a, err := cost.Advise(cost.Prices{}, cost.Workload{Reads: 1})
+	require.NoError(t, err)
+	require.Equal(t, cost.StandardParameter, a.Store)
+}

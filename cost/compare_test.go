@@ -132,6 +132,59 @@ func TestWorkloadsThatCannotBe(t *testing.T) {
 	}
 }
 
+func TestQuotas(t *testing.T) {
+	for name, test := range map[string]struct {
+		w       cost.Workload
+		store   cost.Store
+		reading cost.Reading
+		quota   string
+	}{
+		"40 a second":                     {cost.Workload{Reads: 40}, cost.StandardParameter, cost.EachUse, ""},
+		"41 a second":                     {cost.Workload{Reads: 41}, cost.StandardParameter, cost.EachUse, "quota of 40"},
+		"10,000 with more throughput":     {cost.Workload{Reads: 10_000, HighThroughput: true}, cost.StandardParameter, cost.EachUse, ""},
+		"10,001 with more throughput":     {cost.Workload{Reads: 10_001, HighThroughput: true}, cost.StandardParameter, cost.EachUse, "quota of 10000"},
+		"10,001 secrets a second":         {cost.Workload{Reads: 10_001}, cost.SecretsManager, cost.EachUse, "quota of 10000"},
+		"30,000 batches in 300 s":         {cost.Workload{Values: 2, Reads: often, Processes: 30_000}, cost.SecretsManager, cost.Cached, ""},
+		"30,300 batches in 300 s":         {cost.Workload{Values: 2, Reads: often, Processes: 30_300}, cost.SecretsManager, cost.Cached, "quota of 100"},
+		"one secret is read by itself":    {cost.Workload{Values: 1, Reads: often, Processes: 30_300}, cost.SecretsManager, cost.Cached, ""},
+		"30,300 pages of a listing":       {cost.Workload{Values: 2, Reads: often, Processes: 30_300}, cost.SecretsManager, cost.Listed, "quota of 100"},
+		"30,300 x 20 by another account":  {cost.Workload{Values: 20, Reads: often, Processes: 30_300, CrossAccount: true}, cost.SecretsManager, cost.Cached, ""},
+		"303,000 x 10 by another account": {cost.Workload{Values: 10, Reads: often, Processes: 303_000, CrossAccount: true}, cost.SecretsManager, cost.Cached, "quota of 10000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table, err := cost.Compare(cost.US, test.w)
+			require.NoError(t, err)
+			l, _ := table.Line(test.store, test.reading)
+			if test.quota == "" {
+				require.Empty(t, l.Why)
+				return
+			}
+			require.Len(t, l.Why, 1)
+			require.Contains(t, l.Why[0], test.quota)
+		})
+	}
+}
+
+func TestWhatIsPlainNeedsNoKey(t *testing.T) {
+	table, err := cost.Compare(cost.US, cost.Workload{Plain: true, CrossAccount: true, Reads: often})
+	require.NoError(t, err)
+	l, _ := table.Line(cost.AdvancedParameter, cost.EachUse)
+	require.Zero(t, l.Keys)
+	l, _ = table.Line(cost.SecretsManager, cost.Cached)
+	require.Equal(t, 100*cent+2592*mille, l.Keys, "a secret is always encrypted: $1 and 8,640 requests")
+}
+
+// TestABillIsExact: a price of a billionth of a dollar for 10,000 calls.
+func TestABillIsExact(t *testing.T) {
+	for calls, want := range map[int]cost.Money{0: 0, 4999: 0, 5000: 1, 14_999: 1, 15_000: 2} {
+		table, err := cost.Compare(cost.Prices{SecretCalls: 1}, cost.Workload{Reads: float64(calls) / cost.Month.Seconds()})
+		require.NoError(t, err)
+		l, _ := table.Line(cost.SecretsManager, cost.EachUse)
+		require.EqualValues(t, calls, l.Calls)
+		require.Equal(t, want, l.Total())
+	}
+}
+
 func TestSecretsOfAnotherAccountAreNotListed(t *testing.T) {
 	table, err := cost.Compare(cost.US, cost.Workload{CrossAccount: true})
 	require.NoError(t, err)
