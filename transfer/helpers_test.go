@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
@@ -17,8 +16,6 @@ import (
 	"github.com/c0629bfc/secrets/ssm"
 	"github.com/c0629bfc/secrets/transfer"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a server with a store of each kind. Its own methods speak to the
 // server by stores that nothing else uses.

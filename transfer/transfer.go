@@ -50,6 +50,12 @@
 // What has changed below the source's own prefix within five minutes may be
 // left out: plan again.
 //
+// # Permissions
+//
+// Those that packages sm and ssm name: of the source for List, or Fetch of one
+// value, of the target for Fetch and for Put with a condition, and for a move
+// also for Fetch and Delete of the source.
+//
 // # Rate
 //
 // Requests are held to what each store says of itself ([provider.Limited]),
