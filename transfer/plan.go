@@ -106,7 +106,10 @@ func newPlan(ctx context.Context, from, to Place, move bool, opts []Option) (*Pl
 	for i, there := range b.read(ctx, asked...) {
 		p.Items[items[i]].decide(there, move, o)
 	}
-	return p, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (it *Item) refuse(err error) {
