@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/c0629bfc/secrets/provider"
+	"github.com/c0629bfc/secrets/rotation"
 	"github.com/c0629bfc/secrets/secretstest"
 	"github.com/c0629bfc/secrets/sm"
 	"github.com/c0629bfc/secrets/ssm"
@@ -100,6 +101,18 @@ func parameter(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, *
 	srv := secretstest.NewServer(t, opts...)
 	srv.SetSecureParameter("/prod/db", "hunter2-0")
 	return srv, ssm.New(srv.Config(), ssm.WithLogger(silent)), &database{password: "hunter2-0"}
+}
+
+// bothStores is a value in each store, and the database that it opens.
+var bothStores = map[string]func(testing.TB, ...secretstest.Option) (*secretstest.Server, rotation.Store, string, *database){
+	"sm": func(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, rotation.Store, string, *database) {
+		srv, store, db := secret(t, opts...)
+		return srv, store, "sm://db", db
+	},
+	"ssm": func(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, rotation.Store, string, *database) {
+		srv, store, db := parameter(t, opts...)
+		return srv, store, "ssm:///prod/db", db
+	},
 }
 
 // read returns the text of a ref, or the kind of its error.

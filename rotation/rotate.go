@@ -20,7 +20,7 @@ const (
 	StepFinish = "finishSecret" // the pending version becomes current
 )
 
-// Option configures what rotates: [Rotate], [Lambda], [Handler] and [NewScheduler].
+// Option configures what rotates: [Rotate], [Lambda], [Scheduled] and [NewScheduler].
 type Option func(*engine)
 
 // WithLogger sets where each step is logged, by its ref and what came of it and
