@@ -32,8 +32,6 @@ type database struct {
 	effect   func(step string, after bool) error
 }
 
-var errCrash = errors.New("crashed")
-
 // hit lets a test break in before and after the effect of a step.
 func (d *database) hit(step string, after bool) error {
 	if d.effect == nil {
