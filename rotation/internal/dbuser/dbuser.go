@@ -107,7 +107,7 @@ func (t *Target) Set(ctx context.Context, current, pending, previous provider.Va
 			return named(current, err)
 		}
 	}
-	if err := errors.Join(match(p, want), rules.Valid(p.Username, p.Password())); err != nil {
+	if err := errors.Join(Match(p, want), rules.Valid(p.Username, p.Password())); err != nil {
 		return named(pending, err)
 	}
 	var old *secrets.DBSecret
@@ -138,9 +138,9 @@ func (t *Target) Test(ctx context.Context, pending provider.Value) error {
 	return nil
 }
 
-// match holds a version to what is wanted of it: a rotation changes a password,
+// Match holds a version to what is wanted of it: a rotation changes a password,
 // and never where it is sent or for whom it is set.
-func match(s, want secrets.DBSecret) error {
+func Match(s, want secrets.DBSecret) error {
 	for _, m := range []struct {
 		name      string
 		has, want any
@@ -200,7 +200,7 @@ func (t *Target) loginNow(ctx context.Context, current, pending secrets.DBSecret
 	if t.Alternating {
 		return nil, current, fmt.Errorf("the database refuses the current password: set it by hand, or store the right one: %w", err)
 	}
-	if previous != nil && match(*previous, pending) == nil {
+	if previous != nil && Match(*previous, pending) == nil {
 		session, perr := t.login(ctx, *previous)
 		if perr == nil || !refused(perr) {
 			return session, *previous, perr
@@ -230,12 +230,17 @@ func (t *Target) swap(ctx context.Context, old, pending secrets.DBSecret, change
 	return fmt.Errorf("%w; the old one was set back", err)
 }
 
-// superuser returns the secret that sets passwords, for current's database.
+// superuser returns the secret that sets passwords.
 func (t *Target) superuser(ctx context.Context, current secrets.DBSecret) (secrets.DBSecret, error) {
 	v, err := t.Superuser(ctx, current)
 	if err != nil {
 		return secrets.DBSecret{}, fmt.Errorf("the superuser's secret: %w", err)
 	}
+	return SuperuserOf(v, current)
+}
+
+// SuperuserOf returns a superuser's secret, for current's database.
+func SuperuserOf(v provider.Value, current secrets.DBSecret) (secrets.DBSecret, error) {
 	s, err := secrets.JSON[secrets.DBSecret](v)
 	if err != nil {
 		return s, fmt.Errorf("the superuser's secret: %w", err)
