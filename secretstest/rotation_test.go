@@ -419,33 +419,35 @@ func TestScheduledRotationAtTheQuotaOfVersions(t *testing.T) {
 
 // The retries begin anew with a window, and with a RotateSecret.
 func TestRetriesBeginAnew(t *testing.T) {
-	for name, again := range map[string]func(*secretstest.Server, *secretsmanager.Client){
-		"window": func(srv *secretstest.Server, _ *secretsmanager.Client) { srv.Advance(24 * time.Hour) },
-		"RotateSecret": func(_ *secretstest.Server, sm *secretsmanager.Client) {
+	for name, again := range map[string]func(*testing.T, *secretstest.Server, *secretsmanager.Client){
+		"window": func(_ *testing.T, srv *secretstest.Server, _ *secretsmanager.Client) { srv.Advance(24 * time.Hour) },
+		"RotateSecret": func(t *testing.T, _ *secretstest.Server, sm *secretsmanager.Client) {
 			_, err := rotate(t, sm)
 			requireCode(t, err, "InvalidRequestException")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv, sm, f := rotating(t)
-			f.fails["createSecret"] = 7
-			_, err := rotate(t, sm, everyDays(2))
-			require.NoError(t, err)
-			for range 30 {
-				_ = srv.WaitRotations(t.Context())
+			synctest.Test(t, func(t *testing.T) { // begins at midnight: no day ends within
+				srv, sm, f := rotating(t, secretstest.InProcess())
+				f.fails["createSecret"] = 7
+				_, err := rotate(t, sm, everyDays(2))
+				require.NoError(t, err)
+				for range 30 {
+					_ = srv.WaitRotations(t.Context())
+					srv.Advance(time.Minute)
+				}
+				require.Len(t, f.steps(), 5)
+				srv.Advance(24 * time.Hour)
+				require.NoError(t, srv.WaitRotations(t.Context()))
+				require.Empty(t, f.steps())
+				again(t, srv, sm)
+				require.Error(t, srv.WaitRotations(t.Context()))
 				srv.Advance(time.Minute)
-			}
-			require.Len(t, f.steps(), 5)
-			srv.Advance(24 * time.Hour)
-			require.NoError(t, srv.WaitRotations(t.Context()))
-			require.Empty(t, f.steps())
-			again(srv, sm)
-			require.Error(t, srv.WaitRotations(t.Context()))
-			srv.Advance(time.Minute)
-			require.Error(t, srv.WaitRotations(t.Context()))
-			srv.Advance(2 * time.Minute)
-			require.NoError(t, srv.WaitRotations(t.Context()))
-			require.Equal(t, append([]string{"create", "create"}, allSteps...), f.steps())
+				require.Error(t, srv.WaitRotations(t.Context()))
+				srv.Advance(2 * time.Minute)
+				require.NoError(t, srv.WaitRotations(t.Context()))
+				require.Equal(t, append([]string{"create", "create"}, allSteps...), f.steps())
+			})
 		})
 	}
 }
