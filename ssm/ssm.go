@@ -89,6 +89,7 @@ type Store struct {
 	limit   awsread.Limit
 	logger  *slog.Logger
 	kmsKey  string // for Put
+	tier    Tier   // for Put
 
 	rotations rotations
 

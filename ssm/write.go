@@ -40,7 +40,7 @@ func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Conditi
 	if err := checkCondition(cond); err != nil {
 		return fail(refuse(ref, err))
 	}
-	in, err := putInput(ref, v, Attributes{}, !cond.Absent)
+	in, err := putInput(ref, v, Attributes{Tier: s.tier}, !cond.Absent)
 	if err != nil {
 		return fail(err)
 	}
@@ -124,4 +124,12 @@ func (s *Store) checkFollows(ctx context.Context, ref provider.Ref, in *ssm.PutP
 // wherever parameters have a key of their own.
 func WithKMSKey(id string) Option {
 	return func(s *Store) { s.kmsKey = id }
+}
+
+// WithTier sets the tier that [Store.Put] asks for. The default is the account's
+// ([Store.DefaultTier]). [IntelligentTiering] has AWS take the advanced tier,
+// which has a price, only where a value or the number of parameters needs it; a
+// parameter of the advanced tier does not go back to [Standard].
+func WithTier(tier Tier) Option {
+	return func(s *Store) { s.tier = tier }
 }

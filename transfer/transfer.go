@@ -99,9 +99,9 @@ type rate struct {
 
 // WithAdvanced has values above 4,096 bytes written to Parameter Store too,
 // which are refused without it: such parameters are of the advanced tier and
-// have a price. The store must be one that makes them so: its account has the
-// default tier Intelligent-Tiering or Advanced (ssm.Store.SetDefaultTier). If
-// not, they fail when they are written.
+// have a price. The store must be one that makes them so, by ssm.WithTier or by
+// its account's default tier (Intelligent-Tiering or Advanced). If not, they fail
+// when they are written.
 func WithAdvanced() Option {
 	return func(o *options) { o.advanced = true }
 }
