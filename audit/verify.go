@@ -176,7 +176,7 @@ func (v *verifier) gap(n uint64) error {
 	if v.Lines == 0 {
 		return v.wrong(ErrMissing, "it is number %d: the lines before are missing, or in a file before this one", n)
 	}
-	return v.wrong(ErrMissing, "it is number %d: %d before it are missing", n, n-want)
+	return v.wrong(ErrMissing, "it is number %d: lines missing before it: %d", n, n-want)
 }
 
 // ended checks the end of the input.

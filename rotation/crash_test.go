@@ -188,14 +188,19 @@ func TestALostAnswerIsNoHarm(t *testing.T) {
 								}
 							}())
 							err := rotation.Rotate(ctx, store, ref, db, rotation.WithLogger(silent))
+							left := "hunter2-1"
 							for err != nil {
+								left = read(t, store, ref)
 								require.ErrorIs(t, err, provider.ErrUnavailable)
 								require.NotContains(t, err.Error(), "hunter2")
 								srv.ClearFaults()
 								err = rotation.Rotate(t.Context(), store, ref, db, rotation.WithLogger(silent))
 							}
 							require.Equal(t, db.password, read(t, store, ref))
-							require.Equal(t, fmt.Sprintf("hunter2-%c", db.password[len("hunter2-")]-1), read(t, store, names[name].previous))
+							if left == db.password {
+								left = "hunter2-1"
+							}
+							require.Equal(t, left, read(t, store, names[name].previous))
 						})
 					})
 				}
