@@ -39,7 +39,7 @@ const (
 	workers   = 50
 	lifetime  = 250 * time.Millisecond // of a connection
 	rotations = 3
-	phase     = time.Second
+	phase     = 1500 * time.Millisecond // longer than a Reject is limited to
 )
 
 func main() {
