@@ -169,7 +169,8 @@ func (r *rotating) claim(ctx context.Context, v provider.Value, holder string) e
 	}
 	if !put.HasLabel(stageCurrent) { // which the first version of a secret gets
 		if _, err := r.store.move(ctx, r.t, stagePending, holder, token); err != nil {
-			if errors.Is(err, provider.ErrConflict) {
+			// Who has AWSPENDING may have let go of it since it was refused.
+			if errors.Is(err, provider.ErrConflict) || errors.Is(err, ErrInvalid) || errors.Is(err, provider.ErrVersionNotFound) {
 				r.store.settle(ctx, r.t, own, token)
 				return r.conflict("another rotation began a moment ago: take part in it", err)
 			}
