@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/url"
@@ -23,9 +24,14 @@ const piece = 8
 // zero Net is ready.
 type Net struct {
 	mu      sync.Mutex
-	needles map[int]map[string]string // by length: what to find, and whose it is
-	caught  map[string]*bytes.Buffer  // by where it is from
+	needles map[uint64][]needle      // by their first eight bytes
+	sieve   [1 << 16]bool            // of those, by the last two: to skip the rest fast
+	caught  map[string]*bytes.Buffer // by where it is from
+	known   map[string]bool          // texts that were caught already, with where
 }
+
+// needle is what to find, and what it is a piece of.
+type needle struct{ text, name string }
 
 // Secret returns a new canary, 26 letters and digits that are in no text by
 // chance. Name is what a hit is reported as.
@@ -61,15 +67,15 @@ func (n *Net) Watch(name, secret string) {
 	}
 }
 
-func (n *Net) find(needle, name string) {
+// find adds a needle, of eight bytes at least.
+func (n *Net) find(text, name string) {
 	if n.needles == nil {
-		n.needles = make(map[int]map[string]string)
+		n.needles = make(map[uint64][]needle)
 	}
-	if n.needles[len(needle)] == nil {
-		n.needles[len(needle)] = make(map[string]string)
-	}
-	if _, known := n.needles[len(needle)][needle]; !known {
-		n.needles[len(needle)][needle] = name
+	key := binary.LittleEndian.Uint64([]byte(text))
+	if !slices.ContainsFunc(n.needles[key], func(known needle) bool { return known.text == text }) {
+		n.needles[key] = append(n.needles[key], needle{text, name})
+		n.sieve[key>>48] = true
 	}
 }
 
@@ -83,16 +89,23 @@ func reversed(s string) string {
 func (n *Net) Catch(from, text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.known == nil {
+		n.known = make(map[string]bool)
+	}
+	if text += "\n"; !n.known[from+text] {
+		n.known[from+text] = true
+		n.from(from).WriteString(text)
+	}
+}
+
+func (n *Net) from(from string) *bytes.Buffer {
 	if n.caught == nil {
 		n.caught = make(map[string]*bytes.Buffer)
 	}
-	b := n.caught[from]
-	if b == nil {
-		b = new(bytes.Buffer)
-		n.caught[from] = b
+	if n.caught[from] == nil {
+		n.caught[from] = new(bytes.Buffer)
 	}
-	b.WriteString(text)
-	b.WriteByte('\n')
+	return n.caught[from]
 }
 
 // Writer returns a writer of which all is caught, also a canary that two writes
@@ -109,13 +122,7 @@ type Writer struct {
 func (w *Writer) Write(p []byte) (int, error) {
 	w.net.mu.Lock()
 	defer w.net.mu.Unlock()
-	if w.net.caught == nil {
-		w.net.caught = make(map[string]*bytes.Buffer)
-	}
-	if w.net.caught[w.from] == nil {
-		w.net.caught[w.from] = new(bytes.Buffer)
-	}
-	return w.net.caught[w.from].Write(p)
+	return w.net.from(w.from).Write(p)
 }
 
 // Size returns how many bytes were caught, in all or from one place.
@@ -150,16 +157,18 @@ func (n *Net) Leaks() []string {
 	defer n.mu.Unlock()
 	found := make(map[string]bool)
 	for from, b := range n.caught {
-		text := b.String()
-		seen := make(map[string]bool) // of one place, the first of each
-		for size, needles := range n.needles {
-			for i := 0; i+size <= len(text); i++ {
-				name, hit := needles[text[i:i+size]]
-				if !hit || seen[name] {
+		text := b.Bytes()
+		seen := make(map[string]bool)
+		for i := 0; i+8 <= len(text); i++ {
+			if !n.sieve[binary.LittleEndian.Uint16(text[i+6:])] {
+				continue
+			}
+			for _, needle := range n.needles[binary.LittleEndian.Uint64(text[i:])] {
+				if seen[needle.name] || !bytes.HasPrefix(text[i:], []byte(needle.text)) {
 					continue
 				}
-				seen[name] = true
-				found[fmt.Sprintf("%s shows %s, after %q", from, name, before(text, i))] = true
+				seen[needle.name] = true
+				found[fmt.Sprintf("%s shows %s, after %q", from, needle.name, text[max(0, i-160):i])] = true
 			}
 		}
 	}
@@ -170,6 +179,3 @@ func (n *Net) Leaks() []string {
 	slices.Sort(leaks)
 	return leaks
 }
-
-// before returns a little of what stands before a hit.
-func before(text string, i int) string { return text[max(0, i-160):i] }
