@@ -130,3 +130,25 @@ func TestValuesThatThereIsNoRoomForAreLeftOut(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "n0", back[0].value.Ref().Name, "the first are the latest")
 }
+
+// What says to whom a snapshot belongs takes no key to compute, but it cannot be
+// put on another one's.
+func TestAHeadCannotBeForged(t *testing.T) {
+	b := sealed(t, "[]")
+	salt := b[len(magic)+1:][:saltSize]
+	copy(b[len(magic)+1+saltSize:], bindingCheck(salt, "other"))
+	_, err := unseal(t.Context(), b, "other", testKey)
+	require.ErrorIs(t, err, ErrDamaged)
+
+	lax := Envelope(func(context.Context) ([]byte, []byte, error) { return bytes.Repeat([]byte{1}, KeySize), []byte("sealed"), nil },
+		func(context.Context, []byte) ([]byte, error) { return bytes.Repeat([]byte{1}, KeySize), nil })
+	data, err := lax.newDataKey(t.Context())
+	require.NoError(t, err)
+	b, err = seal([]byte("[]"), "b", data)
+	require.NoError(t, err)
+	_, err = unseal(t.Context(), b, "b", lax)
+	require.NoError(t, err)
+	b[headSize] ^= 1
+	_, err = unseal(t.Context(), b, "b", lax)
+	require.ErrorIs(t, err, ErrDamaged)
+}

@@ -604,3 +604,18 @@ func TestAWriterThatIsKilled(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+func TestAWriteReplacesTheFileInOneStep(t *testing.T) {
+	path, before := sample(t)
+	link := path + "-link"
+	require.NoError(t, os.Link(path, link))
+	s := open(t, path)
+	s.Keep(value(t, "sm://prod/db", "another"))
+	require.NoError(t, s.Close())
+	old, err := os.ReadFile(link)
+	require.NoError(t, err)
+	require.Equal(t, before, old, "nothing was written over it")
+	entries, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "and no temporary file is left")
+}
