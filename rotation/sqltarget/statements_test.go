@@ -228,10 +228,22 @@ func TestAPasswordThatIsThenRefusedIsSetBack(t *testing.T) {
 	require.Equal(t, []string{"app: SET PASSWORD = 'second'", "app: SET PASSWORD = 'first'"}, []string{s.log[2], s.log[5]})
 }
 
+// A database that cannot be reached says nothing of a password.
 func TestWhatIsNotARefusalIsNotTakenForOne(t *testing.T) {
 	down := errors.New("no route to host")
-	s := &server{passwords: map[string]string{"app": "first"}}
-	target := sqltarget.SingleUser(func(d secrets.DBSecret) (driver.Connector, error) { return nil, down })
-	require.ErrorIs(t, target.Set(t.Context(), secret(t, "mysql", "app", "first"), secret(t, "mysql", "app", "second"), provider.Value{}), down)
-	require.Empty(t, s.log)
+	for _, unreachable := range []string{"third", "second"} { // with the pending, and with the current one
+		s := &server{passwords: map[string]string{"app": "first"}, answers: map[string][][]any{"VERSION()": {{"8.0.36"}}}}
+		if unreachable == "third" {
+			s.passwords["app"] = "second"
+		}
+		target := sqltarget.SingleUser(func(d secrets.DBSecret) (driver.Connector, error) {
+			if d.Password() == unreachable {
+				return nil, down
+			}
+			return s.connect(d)
+		})
+		err := target.Set(t.Context(), secret(t, "mysql", "app", "second"), secret(t, "mysql", "app", "third"), secret(t, "mysql", "app", "first"))
+		require.ErrorIs(t, err, down)
+		require.Empty(t, s.log)
+	}
 }
