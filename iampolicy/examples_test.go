@@ -62,6 +62,7 @@ var uses = map[string]func(*testing.T) iampolicy.Use{
 		}}
 	},
 	"database": nil,
+	"rotation": nil,
 }
 
 // fallbacks are actions that a policy has for when another one fails: for one
