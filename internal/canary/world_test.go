@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +52,8 @@ type world struct {
 	wire   *wire
 	log    *slog.Logger
 	client *secrets.Client
+
+	unsearched []string // what is in the leaks that do not count
 }
 
 // watched runs a test in virtual time. When it has ended, none of the canaries is
@@ -60,6 +63,7 @@ func watched(t *testing.T, test func(w *world), opts ...secrets.Option) {
 	t.Helper()
 	net := new(canary.Net)
 	output := redirect(t, net)
+	var unsearched []string
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, net: net}
 		w.log = slog.New(slog.NewMultiHandler(
@@ -72,10 +76,13 @@ func watched(t *testing.T, test func(w *world), opts ...secrets.Option) {
 		test(w)
 		synctest.Wait()
 		w.status()
+		unsearched = w.unsearched
 	})
 	output()
 	require.Greater(t, net.Size(), 2000, "something was caught")
-	require.Empty(t, net.Leaks())
+	require.Empty(t, slices.DeleteFunc(net.Leaks(), func(leak string) bool {
+		return slices.ContainsFunc(unsearched, func(part string) bool { return strings.Contains(leak, part) })
+	}))
 }
 
 // redirect has the process write to the net what it prints, until the function
