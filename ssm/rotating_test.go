@@ -250,3 +250,20 @@ func TestWhatCannotBeRotated(t *testing.T) {
 }
 
 var quietLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// TestAPendingValueThatWasMadeFromAnOldVersionIsDropped: no database has it.
+func TestAPendingValueThatWasMadeFromAnOldVersionIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, store, _ := seedRotation(t)
+		ref, _ := provider.ParseRef("ssm:///prod/db")
+		r, err := store.BeginRotation(t.Context(), ref, provider.RotationOptions{})
+		require.NoError(t, err)
+		srv.SetSecureParameter("/prod/db", "by hand")
+		err = r.StorePending(t.Context(), "hunter2-1")
+		require.ErrorIs(t, err, provider.ErrConflict)
+		require.ErrorContains(t, err, "version 2 was written meanwhile, not 1")
+		require.Equal(t, "error", text(t, store, "ssm:///.rotation/prod/db"))
+		require.ErrorIs(t, r.Promote(t.Context()), provider.ErrConflict)
+		require.Equal(t, "by hand", text(t, store, "ssm:///prod/db"))
+	})
+}
