@@ -196,6 +196,7 @@ func TestAChainRunsOnThroughRestartsAndFiles(t *testing.T) {
 	want.After.Hash = strings.Repeat("0", 64)
 	_, err = audit.Verify(bytes.NewReader(second.Bytes()), want)
 	require.ErrorIs(t, err, audit.ErrAltered, "after another chain")
+	require.ErrorContains(t, err, "checkpoint")
 }
 
 func TestWithoutTheKeyNobodyForgesWhatACheckpointDoesNotCover(t *testing.T) {

@@ -17,5 +17,8 @@
 // force, and all that goes wrong here falls back to it. An event brings no
 // value, only a name.
 //
+// On AWS Lambda nothing runs between invocations, and a listener is of no use;
+// [Refs] is.
+//
 // The package is a module of its own because of the SDK's SQS client.
 package events

@@ -198,6 +198,9 @@ func TestWritesAreCoveredExactly(t *testing.T) {
 		use = home(iampolicy.Use{Put: append(created, written...), Delete: written})
 		require.NoError(t, p.recorder.Add(&use))
 		require.False(t, use.Describe, "DescribeSecret is of Put")
+		use.Listing = true // but not listed yet
+		require.NoError(t, p.recorder.Add(&use))
+		require.True(t, use.Listing)
 	})
 }
 
@@ -282,7 +285,9 @@ type configuration struct {
 	Plain    string                  `secret:"ssm://plain"`
 	Time     time.Time
 	Untagged map[string]string
-	_        nested // what cannot be set is not looked into
+	_        struct { // what cannot be set is not looked into
+		A string `secret:"sm://${env}/hidden"`
+	}
 }
 
 func TestRefsAreThoseThatLoadReads(t *testing.T) {

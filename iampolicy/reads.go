@@ -44,11 +44,11 @@ func (p *plan) reads() {
 		p.grant("", "ListSecrets", v)
 		p.grant("", "GetSecretValue", v)
 		p.grant(withoutBatch, "BatchGetSecretValue", v)
-		read = append(read, v)
 	}
 	p.options(append(read, lists...))
 }
 
+// options grants what the options of the stores take, and Reject.
 func (p *plan) options(all []value) {
 	for _, v := range all {
 		switch {
@@ -173,16 +173,16 @@ func (p *plan) pending(v value) (value, bool) {
 	if prefix == "" {
 		prefix = "/.rotation"
 	}
-	ref, at := v.ref, v
+	ref := v.ref
 	if !strings.HasPrefix(ref.Name, "/") {
 		prefix += "."
 	}
 	ref.Name = prefix + ref.Name
 	pending, ok := p.value(v.ref.String(), ref)
-	if at.prefix {
+	if v.prefix {
 		pending.arn = strings.TrimSuffix(pending.arn, "/") + "/*"
 	}
-	pending.prefix = at.prefix
+	pending.prefix = v.prefix
 	pending.ref = v.ref // for the key, which is the parameter's own
 	return pending, ok
 }

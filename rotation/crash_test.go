@@ -36,24 +36,23 @@ type process struct {
 	each  func()
 }
 
-// hit counts an effect, and reports whether the process dies there.
-func (p *process) hit(what string) bool {
+// hit counts an effect, and reports whether the process is dead or dies there.
+func (p *process) hit(what string) (dead, dies bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.died != "" {
-		return true
+		return true, false
 	}
 	if p.n++; p.n == p.at {
 		p.died = what
 		p.ended()
-		return true
+		return false, true
 	}
-	return false
+	return false, false
 }
 
 func (p *process) Do(r *http.Request) (*http.Response, error) {
-	dead := p.died != ""
-	dies := p.hit(r.Header.Get("X-Amz-Target"))
+	dead, dies := p.hit(r.Header.Get("X-Amz-Target"))
 	if dead || dies && !p.after {
 		return nil, errCrash
 	}
@@ -74,7 +73,10 @@ func (p *process) database() func(step string, after bool) error {
 		if after {
 			p.each()
 		}
-		if p.died != "" || after == p.after && p.hit(step) {
+		if after != p.after {
+			return nil
+		}
+		if dead, dies := p.hit(step); dead || dies {
 			return errCrash
 		}
 		return nil

@@ -169,7 +169,8 @@ func (r *rotating) claim(ctx context.Context, v provider.Value, holder string) e
 	}
 	if !put.HasLabel(stageCurrent) { // which the first version of a secret gets
 		if _, err := r.store.move(ctx, r.t, stagePending, holder, token); err != nil {
-			if errors.Is(err, provider.ErrConflict) {
+			// Who has AWSPENDING may have let go of it since it was refused.
+			if errors.Is(err, provider.ErrConflict) || errors.Is(err, ErrInvalid) || errors.Is(err, provider.ErrVersionNotFound) {
 				r.store.settle(ctx, r.t, own, token)
 				return r.conflict("another rotation began a moment ago: take part in it", err)
 			}
@@ -197,21 +198,26 @@ func (r *rotating) claim(ctx context.Context, v provider.Value, holder string) e
 	return nil
 }
 
-// Promote is UpdateSecretVersionStage, which moves AWSCURRENT only from the
-// version that the rotation replaces, and AWSPREVIOUS to that; and once more, to
-// take AWSPENDING away.
+// Promote is DescribeSecret, to see that the version still has AWSPENDING;
+// UpdateSecretVersionStage, which moves AWSCURRENT only from the version that the
+// rotation replaces, and AWSPREVIOUS to that; and once more, to take AWSPENDING
+// away.
 func (r *rotating) Promote(ctx context.Context) error {
 	token := r.state.Token
-	if !r.state.Promoted {
-		now, err := r.store.move(ctx, r.t, stageCurrent, r.current, token)
-		if errors.Is(err, provider.ErrConflict) && slices.Contains(now[token], stagePrevious) {
-			err = nil // it was promoted, and another after it
-		}
-		if err != nil {
+	now, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	switch labels := now[token]; {
+	case current(labels): // or it was, and another followed
+	case !slices.Contains(labels, stagePending):
+		return r.conflict("version "+token+" is not the pending one", nil)
+	default:
+		if now, err = r.store.move(ctx, r.t, stageCurrent, r.current, token); err != nil && !current(now[token]) {
 			return err
 		}
-		r.state.Promoted = true
 	}
+	r.state.Promoted = true
 	if _, err := r.store.move(ctx, r.t, stagePending, token, ""); err != nil && !errors.Is(err, provider.ErrConflict) {
 		return err
 	}

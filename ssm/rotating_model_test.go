@@ -847,24 +847,28 @@ type step struct {
 
 func TestModel(t *testing.T) {
 	configs := map[string]model{
-		"two begin":                    {processes: 2, runs: 2, limits: budget{ticks: 2}},
-		"two begin, one dies":          {processes: 2, runs: 1, limits: budget{ticks: 2, crashes: 1}},
-		"two begin, an answer is lost": {processes: 2, runs: 1, limits: budget{ticks: 2, losses: 1}},
-		"two begin, somebody writes":   {processes: 2, runs: 1, limits: budget{ticks: 1, hands: 1}},
-		"three begin":                  {processes: 3, runs: 1, limits: budget{ticks: 1}},
-		"one dies twice":               {processes: 1, runs: 2, limits: budget{ticks: 6, crashes: 2}},
-		"one loses answers":            {processes: 1, runs: 3, limits: budget{ticks: 4, losses: 2}},
-		"two take over":                {processes: 2, runs: 1, left: leftSet, limits: budget{ticks: 3}},
-		"two take over and go on":      {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 3}},
-		"one takes over and dies":      {processes: 1, runs: 2, left: leftPending, limits: budget{ticks: 8, crashes: 1}},
+		"two begin":                    {processes: 2, runs: 1, limits: budget{ticks: 2}},
+		"two begin, one dies":          {processes: 2, runs: 1, limits: budget{ticks: 1, crashes: 1}},
+		"two begin, an answer is lost": {processes: 2, runs: 1, limits: budget{ticks: 1, losses: 1}},
+		"two begin, somebody writes":   {processes: 2, runs: 1, limits: budget{hands: 1}},
+		"three begin":                  {processes: 3, runs: 1},
+		"one dies":                     {processes: 1, runs: 1, limits: budget{ticks: 7, crashes: 1}},
+		"one loses answers":            {processes: 1, runs: 3, limits: budget{ticks: 2, losses: 2}},
+		"two take over":                {processes: 2, runs: 1, left: leftSet, limits: budget{ticks: 2}},
+		"two take over and go on":      {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 2}},
 	}
-	if os.Getenv("MODEL") == "full" {
+	if os.Getenv("MODEL") == "full" { // minutes
 		for name, m := range map[string]model{
 			"two begin, one dies, full":     {processes: 2, runs: 1, limits: budget{ticks: 5, crashes: 1}},
+			"two begin twice, full":         {processes: 2, runs: 2, limits: budget{ticks: 2}},
 			"one dies twice, full":          {processes: 1, runs: 2, limits: budget{ticks: 9, crashes: 2}},
+			"one loses answers, full":       {processes: 1, runs: 3, limits: budget{ticks: 7, losses: 2}},
 			"two begin, both lose, full":    {processes: 2, runs: 1, limits: budget{ticks: 3, losses: 2}},
+			"somebody writes, full":         {processes: 2, runs: 1, limits: budget{ticks: 1, hands: 1}},
 			"three begin, full":             {processes: 3, runs: 1, limits: budget{ticks: 2}},
 			"two take over, one dies, full": {processes: 2, runs: 1, left: leftSet, limits: budget{ticks: 3, crashes: 1}},
+			"two take over, go on, full":    {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 3}},
+			"one takes over, dies, full":    {processes: 1, runs: 2, left: leftPending, limits: budget{ticks: 8, crashes: 1}},
 			"three take over, full":         {processes: 3, runs: 1, left: leftCurrent, limits: budget{ticks: 2}},
 		} {
 			configs[name] = m
@@ -885,8 +889,8 @@ func TestModel(t *testing.T) {
 func TestModelFindsBrokenRules(t *testing.T) {
 	for rule, m := range map[string]model{
 		"creation is no lock": {processes: 2, runs: 1},
-		"every claim holds":   {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 3}},
-		"nobody waits":        {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 3}},
+		"every claim holds":   {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 2}},
+		"nobody waits":        {processes: 2, runs: 2, left: leftCurrent, limits: budget{ticks: 2}},
 		"no fence":            {processes: 2, runs: 1, limits: budget{ticks: 7, crashes: 0}},
 		"set comes last":      {processes: 1, runs: 1},
 		"no test":             {processes: 1, runs: 1},

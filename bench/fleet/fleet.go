@@ -9,7 +9,7 @@ import (
 type setting struct {
 	store  store
 	procs  int
-	refs   int           // values a process
+	refs   int           // values a process, 64 at most
 	ttl    time.Duration // of the client
 	deploy time.Duration // within which all processes start, at random
 	app    app
@@ -35,7 +35,10 @@ type fleet struct {
 	setting
 	queue            queue
 	procs            []process
+	caches           []value // of all processes
+	order            []int   // for refresh
 	reading, listing service
+	single           service // of values that are read by themselves
 	outcome
 }
 
@@ -47,11 +50,12 @@ func simulate(s setting) outcome {
 }
 
 func newFleet(s setting) *fleet {
-	f := &fleet{setting: s, procs: make([]process, s.procs), reading: newService(s.store.read), listing: newService(s.store.list)}
+	f := &fleet{setting: s, procs: make([]process, s.procs), caches: make([]value, s.procs*s.refs),
+		reading: newService(s.store.read), listing: newService(s.store.list), single: newService(s.store.single)}
 	f.outcome.setting = s
 	f.perSecond = make([]int32, s.lasts/time.Second+1)
 	for i := range f.procs {
-		f.queue.push(event{1 + int64(rand.N(max(s.deploy, 1))), int32(i), starts, 0})
+		f.queue.push(event{1 + int64(rand.N(max(s.deploy, 1))), int32(i), starts, 0, 0})
 	}
 	return f
 }
@@ -65,6 +69,9 @@ func (f *fleet) run(until time.Duration) {
 		e := f.queue.pop()
 		f.now = e.at
 		p := &f.procs[e.proc]
+		if e.life != p.life {
+			continue // of a process that crashed
+		}
 		switch e.kind {
 		case starts:
 			f.start(e.at, e.proc)
@@ -77,12 +84,16 @@ func (f *fleet) run(until time.Duration) {
 			if p.wake == e.at { // nothing changed since
 				f.refresh(e.at, e.proc)
 			}
+		case hurries:
+			if p.lane.hurry == e.at {
+				f.depart(e.at, e.proc)
+			}
 		case tries:
 			f.try(e.at, e.proc, e.call)
 		case sends:
 			f.send(e.at, e.proc, e.call)
-		case lands:
-			f.land(e.at, e.proc)
+		case ends:
+			f.ended(e.at, e.proc, e.call)
 		}
 	}
 	f.now = int64(until)

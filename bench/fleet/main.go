@@ -5,7 +5,7 @@
 //	go run ./fleet
 //
 // The scheduling is the client's own, package internal/schedule; how the client,
-// the SDK and AWS act around it is modelled in process.go and store.go. With
+// the SDK and AWS act around it is modelled in process.go, lane.go and store.go. With
 // -quick it is some seconds' work, and prints to standard output only.
 package main
 

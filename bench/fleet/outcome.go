@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -30,25 +31,21 @@ type outcome struct {
 const staleSeconds = 4 * 3600
 
 // count counts an attempt.
-func (f *fleet) count(now int64, p *process, c uint8, ok bool) {
+func (f *fleet) count(now int64, c *call) {
 	f.attempts++
 	f.perSecond[now/int64(time.Second)]++
 	late := now >= int64(f.lasts)/2
 	values := 0
-	switch {
-	case !ok:
+	if c.ok {
+		values = bits.OnesCount64(c.batch)
+	} else {
 		f.throttled++
-	case p.of[c] == lister:
-		values = f.refs
-	default:
-		g := &p.groups[p.of[c]]
-		values = int(g.values / g.calls)
 	}
 	f.values += values
 	if late {
 		f.lateAttempts++
 		f.lateValues += values
-		if !ok {
+		if !c.ok {
 			f.lateThrottled++
 		}
 	}
@@ -58,43 +55,63 @@ func (f *fleet) count(now int64, p *process, c uint8, ok bool) {
 func (f *fleet) warmed(now int64, p *process) {
 	f.warmUps = append(f.warmUps, time.Duration(now))
 	f.without += float64(now-p.started) * float64(f.refs)
+	for k := range p.values {
+		p.values[k].since = max(p.values[k].since, now)
+	}
 	if len(f.warmUps) == len(f.procs) {
 		f.throttledWarm, f.attemptsWarm = f.throttled, f.attempts
 	}
 }
 
-// renewed notes that a group was read or confirmed as of the time it was sent.
-func (f *fleet) renewed(now int64, p *process, e *group, sent int64) {
-	n := float64(e.values)
-	if !e.held {
+// renewed notes that a value was read or confirmed, as of when that was asked.
+func (f *fleet) renewed(now int64, p *process, v *value, trouble bool) {
+	if !v.held {
 		if p.warm {
-			f.without += float64(now-e.missing) * n
+			f.without += float64(now - v.since)
 		}
-		e.seen = sent
+		v.seen = v.arriving
 		return
 	}
-	f.stale += float64(max(now-e.until, 0)) * n
-	if sent > e.seen {
-		f.notice(e.seen, sent, now, n)
-		e.seen = sent
+	f.overdue(now, p, v, trouble)
+	if v.arriving > v.seen {
+		f.notice(v.seen, v.arriving, now)
+		v.seen = v.arriving
+	}
+}
+
+// overdue enters into the books how long a value was past its TTL: it is served
+// stale if it could not be read or its store is in trouble (cache.look), or else
+// reads wait for the fetch under way.
+func (f *fleet) overdue(now int64, p *process, v *value, trouble bool) {
+	if now <= v.since {
+		return
+	}
+	past := float64(now - v.since)
+	v.since = now
+	switch {
+	case !p.warm: // all of that time is in warmed
+	case trouble || v.failures > 0:
+		f.stale += past
+	default:
+		f.without += past
 	}
 }
 
 // notice notes that the changes after one time and up to another were noticed
 // now.
-func (f *fleet) notice(after, to, now int64, n float64) {
+func (f *fleet) notice(after, to, now int64) {
 	for k := after/changeEvery + 1; k*changeEvery <= to; k++ {
 		took := time.Duration(now - k*changeEvery)
-		f.noticed[min(int(took/time.Second), staleSeconds)] += n
+		f.noticed[min(int(took/time.Second), staleSeconds)]++
 		f.slowest = max(f.slowest, took)
 	}
 }
 
-// lose notes that the cache gave up a group when its deadline was over.
-func (f *fleet) lose(deadline int64, e *group) {
-	e.held, e.missing = false, deadline
-	f.stale += float64(deadline-e.until) * float64(e.values)
-	f.notice(e.seen, deadline, deadline, float64(e.values))
+// lose notes that the cache gave up a value when its deadline was over.
+func (f *fleet) lose(deadline int64, p *process, v *value) {
+	f.overdue(deadline, p, v, true)
+	v.held, v.since, v.failures = false, deadline, 0
+	f.notice(v.seen, deadline, deadline)
 }
 
 // end closes the books.
@@ -109,17 +126,15 @@ func (f *fleet) end() outcome {
 			f.without += float64(f.now-p.started) * float64(f.refs)
 			continue
 		}
-		for g := range p.groups {
-			e := &p.groups[g]
-			switch n := float64(e.values); {
-			case e.values == 0:
-			case !e.held:
-				f.without += float64(f.now-e.missing) * n
-			default:
-				f.stale += float64(max(f.now-e.until, 0)) * n
-				if late := e.until + int64(f.lag) + int64(10*time.Second); f.now > late {
-					f.notice(e.seen, f.now, f.now, n) // and not noticed yet
-				}
+		for k := range p.values {
+			v := &p.values[k]
+			if !v.held {
+				f.without += float64(f.now - v.since)
+				continue
+			}
+			f.overdue(f.now, p, v, p.failures > 0)
+			if late := v.read + int64(f.ttl+f.lag) + int64(10*time.Second); f.now > late {
+				f.notice(v.seen, f.now, f.now) // and not noticed yet
 			}
 		}
 	}

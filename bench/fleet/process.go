@@ -3,103 +3,69 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/c0629bfc/secrets/internal/schedule"
 )
 
-// What the client does by default (options.go, refresh.go and
-// internal/awsread of the main module).
+// What the client does by default (options.go and refresh.go of the main module).
 const (
 	staleIfError = int64(time.Hour)
 	probes       = 20 // values asked for of a store in trouble
-	concurrency  = 4  // calls in flight
-	listPause    = int64(15 * time.Minute)
 )
 
-// What the SDK does by default (aws-sdk-go-v2, aws/retry, Standard): three
-// attempts; after a throttled one a pause of up to a second, then up to two; a
-// retry takes 5 of 500 tokens, which success gives back, and a first attempt
-// that succeeds adds one.
-const (
-	attempts     = 3
-	retryTokens  = 500
-	retryCost    = 5
-	firstSuccess = 1
-)
+// reads is how often an application reads each of its values.
+const reads = time.Second
 
-const (
-	latency = int64(25 * time.Millisecond) // of an attempt
-	// reads is how often an application reads each of its values.
-	reads = time.Second
-	// maxGroups is how many groups a process has at most. Where it would have
-	// more, all its values are one group, of many calls.
-	maxGroups = 5
-)
+const never = int64(math.MaxInt64)
 
-// group is the values of a process that travel in one call.
-type group struct {
-	values  int16
-	calls   int16 // it takes
-	held    bool  // the cache has them
-	read    int64 // when the fetch began that brought them
-	seen    int64 // changes up to then are in them
-	until   int64 // fresh
-	next    int64 // the refresher turns to them
-	missing int64 // since when the application wants them and has nothing
+// value is what a process's cache has of one value.
+type value struct {
+	read     int64 // when the fetch began that brought it
+	next     int64 // the refresher turns to it
+	seen     int64 // changes up to then are in it
+	arriving int64 // the same of what the fetch under way has brought
+	since    int64 // held: past its TTL, as far as that is not in the books; or else: missing
+	failures int32 // fetches in a row that did not bring it
+	held     bool
 }
 
-// process is one process with its client.
+// process is one process with its client. Sets of its values are bits.
 type process struct {
-	groups [maxGroups]group
+	values []value
 	bucket *schedule.Bucket
+	lane   lane
 
-	// trouble upstream
+	// trouble of the store
 	failures  int32
 	retry     int64
+	well      int64 // when the last fetch began that was answered
 	noListing int64 // until then
 
-	tokens int32 // the SDK's, for retries
-
-	// the fetch that is under way
-	flying    bool
-	throttled bool
-	asked     uint8            // groups
-	queued    uint8            // groups for the fetch after it
-	failed    uint8            // groups of which a call did
-	open      [maxGroups]int16 // calls of each group still to come
-	tries     [concurrency]int8
-	of        [concurrency]uint8 // the group that the call is for
-	running   int8
-	began     int64
-	sent      [maxGroups]int64 // the earliest call of each
-	landing   int64
-
 	started int64
-	asking  int32 // how often the application failed to get all in a row
+	life    uint16 // goes up when it crashes
 	warm    bool
-	wake    int64 // when the refresher is to be woken; 0 if it is not
-	again   int64 // when the application asks again; 0 if it does not
+	asking  int32  // how often the application failed to get all in a row
+	waits   uint64 // what the application waits for
+	wake    int64  // when the refresher is to be woken; 0 if it is not
+	again   int64  // when the application asks again; 0 if it does not
 }
-
-const lister = maxGroups // as the group of a call that lists
 
 // start begins a process, with nothing in its cache.
 func (f *fleet) start(now int64, i int32) {
 	p := &f.procs[i]
-	*p = process{bucket: schedule.NewBucket(f.store.perSecond, f.store.burst), tokens: retryTokens, asking: p.asking, started: p.started}
+	*p = process{
+		values: f.caches[int(i)*f.refs : (int(i)+1)*f.refs],
+		bucket: schedule.NewBucket(f.store.perSecond, f.store.burst),
+		lane:   lane{tokens: retryTokens, fetches: p.lane.fetches[:0]},
+		asking: p.asking, started: p.started, life: p.life,
+	}
 	if p.started == 0 {
 		p.started = now
 	}
-	size, calls := f.store.size, 1
-	if f.refs > size*maxGroups {
-		calls = (f.refs + size - 1) / size
-		size = f.refs
-	}
-	for g, left := 0, f.refs; left > 0; g++ {
-		n := min(left, size)
-		p.groups[g] = group{values: int16(n), calls: int16(calls), missing: p.started}
-		left -= n
+	for k := range p.values {
+		p.values[k] = value{since: p.started}
 	}
 	f.ask(now, i)
 }
@@ -107,273 +73,133 @@ func (f *fleet) start(now int64, i int32) {
 // ask has the application want what its process does not have.
 func (f *fleet) ask(now int64, i int32) {
 	p := &f.procs[i]
-	var want uint8
-	for g := range p.groups {
-		if e := &p.groups[g]; e.values > 0 && !e.held {
-			want |= 1 << g
-		}
-	}
-	f.join(now, i, want)
+	p.waits = p.missing()
+	f.join(now, i, p.waits)
+	f.look(now, i)
 }
 
-// join has groups fetched, now or after the fetch that is under way.
-func (f *fleet) join(now int64, i int32, want uint8) {
-	p := &f.procs[i]
-	p.queued |= want
-	if !p.flying && p.queued != 0 {
-		f.depart(now, i)
-	}
-}
-
-func (f *fleet) depart(now int64, i int32) {
-	p := &f.procs[i]
-	p.asked, p.queued = p.queued, 0
-	p.flying, p.throttled, p.failed, p.running = true, false, 0, 0
-	p.began, p.landing = now, now
-	known := true
-	for g := range p.groups {
-		p.sent[g] = math.MaxInt64
-		if p.asked&(1<<g) != 0 {
-			p.open[g] = p.groups[g].calls
-			known = known && p.groups[g].held
-		} else {
-			p.open[g] = 0
+func (p *process) missing() (set uint64) {
+	for k := range p.values {
+		if !p.values[k].held {
+			set |= 1 << k
 		}
 	}
-	// Only what is known can be compared with a listing.
-	if f.store.list > 0 && known && now >= p.noListing {
-		p.assign(0, lister)
-		f.try(now, i, 0)
-		return
-	}
-	f.fill(now, i)
-}
-
-// fill starts calls up to the bound.
-func (f *fleet) fill(now int64, i int32) {
-	p := &f.procs[i]
-	var begun [concurrency]bool
-	for c := range p.tries {
-		if g, ok := p.nextCall(); ok {
-			p.assign(uint8(c), g)
-			begun[c] = true
-		}
-	}
-	for c, yes := range begun {
-		if yes {
-			f.try(now, i, uint8(c))
-		}
-	}
-}
-
-// assign gives one of the calls in flight a group to read.
-func (p *process) assign(c, g uint8) {
-	p.running++
-	p.tries[c], p.of[c] = 1, g
-}
-
-func (p *process) nextCall() (uint8, bool) {
-	for g := range p.open {
-		if p.open[g] > 0 {
-			p.open[g]--
-			return uint8(g), true
-		}
-	}
-	return 0, false
-}
-
-// try makes an attempt wait for its turn.
-func (f *fleet) try(now int64, i int32, c uint8) {
-	p := &f.procs[i]
-	cost := f.store.cost
-	if p.of[c] == lister {
-		cost = 1
-	}
-	if delay := p.bucket.Reserve(epoch.Add(time.Duration(now)), cost); delay > 0 {
-		f.queue.push(event{now + int64(delay), i, sends, c})
-		return
-	}
-	f.send(now, i, c)
-}
-
-// send makes an attempt.
-func (f *fleet) send(now int64, i int32, c uint8) {
-	p := &f.procs[i]
-	quota := &f.reading
-	if p.of[c] == lister {
-		quota = &f.listing
-	}
-	ok := quota.take(now)
-	f.count(now, p, c, ok)
-	if ok {
-		if g := p.of[c]; g != lister {
-			p.sent[g] = min(p.sent[g], now)
-		} else {
-			for g := range p.sent {
-				p.sent[g] = now - int64(f.lag)
-			}
-		}
-		if p.tries[c] == 1 {
-			p.tokens = min(p.tokens+firstSuccess, retryTokens)
-		} else {
-			p.tokens = min(p.tokens+retryCost, retryTokens)
-		}
-		f.over(now+latency, i, c, true)
-		return
-	}
-	if n := p.tries[c]; n < attempts && p.tokens >= retryCost {
-		p.tokens -= retryCost
-		p.tries[c]++
-		pause := rand.N(time.Second << (n - 1))
-		f.queue.push(event{now + latency + int64(pause), i, tries, c})
-		return
-	}
-	f.over(now+latency, i, c, false)
-}
-
-// over ends a call at a time, which is when its answer will be back.
-func (f *fleet) over(at int64, i int32, c uint8, ok bool) {
-	p := &f.procs[i]
-	p.landing = max(p.landing, at)
-	p.running--
-	p.tries[c] = 0
-	free := int(c) + 1 // calls in flight that may begin
-	switch g := p.of[c]; {
-	case g == lister && ok:
-		p.open = [maxGroups]int16{}
-	case g == lister: // that is no outage: the values are read
-		p.noListing = at + listPause
-		free = concurrency
-	case !ok:
-		p.throttled = true
-		p.failed |= 1 << g
-	}
-	for c := int(c); c < free; c++ {
-		if next, more := p.nextCall(); more {
-			p.assign(uint8(c), next)
-			f.queue.push(event{at, i, tries, uint8(c)})
-		}
-	}
-	if p.running == 0 {
-		f.queue.push(event{p.landing, i, lands, 0})
-	}
+	return set
 }
 
 // land does what the client does when a fetch is over (lane.deliver,
 // trouble.note, cache.put, cache.failed).
-func (f *fleet) land(now int64, i int32) {
+func (f *fleet) land(now int64, i int32, t fetch) {
 	p := &f.procs[i]
-	p.flying = false
-	if p.throttled {
-		p.bucket.Throttled(epoch.Add(time.Duration(now)))
+	trouble := p.failures > 0
+	switch {
+	case t.answered != 0:
+		p.failures, p.retry, p.well = 0, 0, t.began
+	case t.began >= p.well:
 		p.failures++
 		p.retry = now + int64(schedule.Backoff(int(p.failures), f.ttl))
-	} else {
-		p.failures, p.retry = 0, 0
 	}
 	ttl := int64(f.ttl)
-	margin, part := int64(schedule.Margin(f.ttl, time.Duration(now-p.began))), int64(schedule.Part(f.ttl))
-	for g := range p.groups {
-		e := &p.groups[g]
-		switch bit := uint8(1) << g; {
-		case p.asked&bit == 0:
-		case p.failed&bit == 0:
-			f.renewed(now, p, e, p.sent[g])
-			known := e.held
-			e.held, e.read = true, p.began
-			e.until = p.began + ttl
-			e.next = e.until - margin
-			if !known {
-				e.next = max(e.next-part, p.began)
+	margin, part := int64(schedule.Margin(f.ttl, time.Duration(now-t.began))), int64(schedule.Part(f.ttl))
+	for k := range p.values {
+		v := &p.values[k]
+		switch bit := uint64(1) << k; {
+		case t.asked&bit == 0:
+		case t.answered&bit != 0:
+			f.renewed(now, p, v, trouble)
+			until := t.began + ttl
+			v.next = until - margin
+			if !v.held {
+				v.next = max(v.next-part, t.began)
 			}
-		case e.held:
-			deadline := e.read + ttl + staleIfError
+			v.held, v.read, v.since, v.failures = true, t.began, until, 0
+		case v.held:
+			deadline := v.read + ttl + staleIfError
 			if now >= deadline {
-				f.lose(deadline, e)
+				f.lose(deadline, p, v)
 				break
 			}
-			e.next = min(p.retry, deadline)
+			f.overdue(now, p, v, trouble)
+			v.failures++
+			retry := p.retry
+			if retry == 0 { // the store is well: when is for each value to say
+				retry = now + int64(schedule.Backoff(int(v.failures), f.ttl))
+			}
+			v.next = min(retry, deadline)
 		}
 	}
-	f.look(now, i)
-	if p.queued != 0 {
-		f.depart(now, i)
-	}
+	p.waits &^= t.asked
 }
 
 // look has the application, and then the refresher, see how things are.
 func (f *fleet) look(now int64, i int32) {
 	p := &f.procs[i]
-	if p.flying {
-		return // it looks again when that is over
-	}
-	missing, next := false, int64(math.MaxInt64)
-	for g := range p.groups {
-		switch e := &p.groups[g]; {
-		case e.values == 0:
-		case !e.held:
+	missing, next := false, never
+	for k := range p.values {
+		if v := &p.values[k]; v.held {
+			next = min(next, v.next)
+		} else {
 			missing = true
-		default:
-			next = min(next, e.next)
 		}
 	}
 	switch {
 	case !missing && !p.warm:
 		p.warm, p.asking = true, 0
 		f.warmed(now, p)
-	case missing && p.queued == 0:
-		if f.app == crashing && !p.warm {
-			f.queue.push(event{now + f.restart(p), i, starts, 0})
-			p.wake = 0
-			return
-		}
-		if p.again == 0 {
-			p.again = now + f.pause(p)
-			f.queue.push(event{p.again, i, asks, 0})
-		}
+	case missing && p.waits == 0 && f.app == crashing && !p.warm:
+		p.life++
+		p.wake, p.lane.hurry = 0, 0
+		f.queue.push(event{now + f.restart(p), i, starts, 0, p.life})
+		return
+	case missing && p.waits == 0 && p.again == 0:
+		p.again = now + f.pause(p)
+		f.queue.push(event{p.again, i, asks, 0, p.life})
 	}
-	if wake := max(next, now+int64(time.Millisecond)); next != math.MaxInt64 && wake != p.wake {
+	if wake := max(next, now+int64(time.Millisecond)); next != never && wake != p.wake {
 		p.wake = wake
-		f.queue.push(event{wake, i, due, 0})
+		f.queue.push(event{wake, i, due, 0, p.life})
 	}
 }
 
 // refresh does what the client's refresher does when it wakes (Client.take).
+// All values are in use.
 func (f *fleet) refresh(now int64, i int32) {
 	p := &f.procs[i]
 	p.wake = 0
-	var want uint8
-	var asked int
 	early := int64(schedule.Early(f.ttl))
-	var order [maxGroups]uint8
-	n := 0
-	for g := range p.groups { // sorted by when they are due
-		if !p.groups[g].held {
-			continue
+	f.order = f.order[:0]
+	for k := range p.values {
+		if v := &p.values[k]; v.held && v.next <= now+early {
+			f.order = append(f.order, k)
 		}
-		at := n
-		for ; at > 0 && p.groups[order[at-1]].next > p.groups[g].next; at-- {
-			order[at] = order[at-1]
-		}
-		order[at] = uint8(g)
-		n++
 	}
-	for _, g := range order[:n] {
-		e := &p.groups[g]
-		if e.next > now && (asked == 0 || e.next > now+early) {
+	slices.SortStableFunc(f.order, func(a, b int) int {
+		switch x, y := p.values[a].next, p.values[b].next; {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	var want uint64
+	asked := 0
+	for _, k := range f.order {
+		v := &p.values[k]
+		if v.next > now && asked == 0 {
 			break
 		}
-		switch deadline := e.read + int64(f.ttl) + staleIfError; {
+		switch deadline := v.read + int64(f.ttl) + staleIfError; {
 		case now >= deadline:
-			f.lose(deadline, e)
+			f.lose(deadline, p, v)
 		case now < p.retry:
-			e.next = p.retry
+			v.next = p.retry
 		case p.failures > 0 && asked >= probes:
-			e.next = now + int64(schedule.MinBackoff)
+			v.next = now + int64(schedule.MinBackoff)
 		default:
-			e.next = math.MaxInt64 // until it lands
-			want |= 1 << g
-			asked += int(e.values)
+			v.next = never // until it lands
+			want |= 1 << k
+			asked++
 		}
 	}
 	f.join(now, i, want)

@@ -5,18 +5,20 @@ type event struct {
 	at   int64 // nanoseconds from the start of the deploy
 	proc int32
 	kind kind
-	call uint8 // of the process's fetch, where the event is a call's
+	call uint8  // of the process's, where the event is a call's
+	life uint16 // the process's at the time
 }
 
 type kind uint8
 
 const (
-	starts kind = iota // the process
-	asks               // its application wants what is missing
-	due                // its refresher has something to do
-	tries              // a call is to be made once the client's bucket lets it
-	sends              // a call leaves
-	lands              // all calls of a fetch are over
+	starts  kind = iota // the process
+	asks                // its application wants what is missing
+	due                 // its refresher has something to do
+	tries               // a call is to be made once the client's bucket lets it
+	sends               // a call leaves
+	ends                // its answer is there
+	hurries             // what is queued leaves without waiting for the fetch before it
 )
 
 // queue is a heap of events by time. It has four children a node, which suits

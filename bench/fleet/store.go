@@ -11,6 +11,8 @@ type store struct {
 	// quotas are the requests a second of the calls that read and, if not 0, of
 	// those that list. All of an account's processes share them.
 	read, list float64
+	// single is the quota of what reads one value, if that is another.
+	single float64
 
 	// perSecond and burst are the client's own bucket (Store.RateLimit of
 	// packages sm and ssm), and cost is what a call takes of it.
@@ -42,8 +44,8 @@ var (
 var stores = []store{
 	{name: "ssm-default", size: 10, read: 40, perSecond: 20, burst: 40, cost: 1, price: free},
 	{name: "ssm-raised", size: 10, read: 10_000, perSecond: 20, burst: 40, cost: 1, price: perReading},
-	{name: "sm-batch", size: 20, read: 100, perSecond: 50, burst: 100, cost: 1, price: perCall},
-	{name: "sm-listing", size: 20, read: 100, list: 100, perSecond: 50, burst: 100, cost: 1, price: perCall},
+	{name: "sm-batch", size: 20, read: 100, single: 10_000, perSecond: 50, burst: 100, cost: 1, price: perCall},
+	{name: "sm-listing", size: 20, read: 100, list: 100, single: 10_000, perSecond: 50, burst: 100, cost: 1, price: perCall},
 	// What sm does where BatchGetSecretValue is not allowed.
 	{name: "sm-single", size: 1, read: 10_000, perSecond: 50, burst: 100, cost: 0.01, price: perCall},
 }

@@ -163,15 +163,37 @@ func TestTenRotationsOfAlternatingUsers(t *testing.T) {
 }
 
 func TestOddNamesAndPasswords(t *testing.T) {
-	for _, name := range []string{`'`, `"`, `\`, `%s`, "@:/", "$x.y", "ü", "用户", "🔑", ","} {
+	// But no comma and equals sign, which FerretDB does not decode (RFC 5802, saslname).
+	for _, name := range []string{"", `'`, `"`, `\`, `%s`, "@:/", "$x.y", "ü", "用户", "🔑"} {
 		w := newWorld(t, name)
-		for _, password := range []string{`'`, `"`, `\`, `%40`, `=,=2C`, "pässwörd", "𠀀", ":/?#[]@"} {
+		passwords := []string{"x"}
+		if name == "" {
+			passwords = []string{`'`, `"`, `\`, `%40`, `=,=2C`, "pässwörd", "𠀀", ":/?#[]@"}
+		}
+		for _, password := range passwords {
 			w.rotate(w.single(always(password)))
 			w.works(w.user, password)
 		}
 		w.rotate(w.alternating())
 		w.rotate(w.alternating())
 	}
+}
+
+func TestUsersOfAnotherDatabaseThanTheSuperusers(t *testing.T) {
+	w := newWorld(t, "")
+	shop := w.admin.Database(strings.ToLower(w.user))
+	user := w.user + "s"
+	require.NoError(t, shop.RunCommand(t.Context(), bson.D{{Key: "createUser", Value: user}, {Key: "pwd", Value: "first"}, {Key: "roles", Value: bson.A{}}}).Err())
+	t.Cleanup(func() {
+		for _, u := range []string{user, user + "_clone"} {
+			require.NoError(t, shop.RunCommand(context.Background(), bson.D{{Key: "dropUser", Value: u}}).Err())
+		}
+	})
+	w.server.SetSecret("app", strings.Replace(w.secret(user, "first"), `{`, `{"dbname":"`+shop.Name()+`",`, 1))
+	w.rotate(w.alternating())
+	w.rotate(w.alternating())
+	w.rotate(w.single())
+	require.Equal(t, user, w.read("sm://app").Username)
 }
 
 // SASLprep knows the characters of Unicode 3.2 (RFC 4013), and no later ones.

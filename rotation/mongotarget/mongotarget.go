@@ -120,6 +120,7 @@ func (system) Rules(s secrets.DBSecret) (dbuser.Rules, error) {
 	}
 	return dbuser.Rules{
 		Database:  "admin",
+		Scoped:    true,
 		Password:  rotation.Password{ExcludeCharacters: `/@"'\:`},
 		Alternate: dbuser.Alternate("_clone", valid),
 		Valid: func(user, password string) error {
@@ -185,8 +186,7 @@ func (x *session) Clone(ctx context.Context, current, pending secrets.DBSecret, 
 	return x.users(pending).RunCommand(ctx, bson.D{{Key: "createUser", Value: pending.Username}, {Key: "pwd", Value: pending.Password()}, {Key: "roles", Value: roles}}).Err()
 }
 
-// Check asks for the session's own user, as AWS's functions do, which every user
-// may.
+// Check asks what every user may.
 func (x *session) Check(ctx context.Context) error {
 	return x.db.RunCommand(ctx, bson.D{{Key: "connectionStatus", Value: 1}}).Err()
 }

@@ -18,7 +18,9 @@
 // the previous one. From then on the database refuses the old password, while
 // readers get it as the current one until the rotation is finished: package
 // sqlsecret bridges that gap, and retries are what helps other readers. Sessions
-// that are open live on. With [WithSuperuser] another user changes it.
+// that are open live on. With [WithSuperuser] another user changes it. Where MySQL
+// or MariaDB have accounts of the user at several hosts, the user changes that
+// which it logs in by, and a superuser changes all.
 //
 // # Alternating users
 //
@@ -42,6 +44,10 @@
 //   - Oracle: each rotation grants the roles, system, object and column privileges
 //     of the one to the other. Quotas and profiles are not copied.
 //
+// The superuser needs the rights to create users, to set their passwords and to
+// grant whatever the user has; in MySQL and MariaDB to read the database mysql, in
+// Oracle the DBA views. The suffix is _CLONE in Oracle, as in AWS's functions.
+//
 // # What is refused
 //
 // The pending version must have the engine, host, port and, by the strategy, the
@@ -51,7 +57,8 @@
 //
 // Set fails, and changes nothing, if a name or password is such that the engine or
 // its syntax cannot have it. After a user's password was changed Set logs in with
-// it and, if that is refused, changes it back.
+// it and, if that is refused, changes it back. A server that lets in whoever asks
+// (trust in pg_hba.conf) takes the pending password for set, and gets none.
 //
 // # Encryption
 //

@@ -49,6 +49,7 @@ type Rules struct {
 	Password  rotation.Password                     // what is generated
 	Alternate func(username string) (string, error) // the other of two users
 	Valid     func(username, password string) error // what the engine cannot have, or this library cannot quote
+	Scoped    bool                                  // users belong to a database: a superuser logs in to that of its own
 }
 
 // loginTimeout is how long one login may take: what drops packets instead of
@@ -172,7 +173,7 @@ func (t *Target) set(ctx context.Context, rules Rules, current, pending secrets.
 	if t.Superuser == nil {
 		return t.swap(ctx, old, pending, session.Change)
 	}
-	super, err := t.superuser(ctx, current)
+	super, err := t.superuser(ctx, rules, current)
 	if err != nil {
 		return err
 	}
@@ -231,12 +232,16 @@ func (t *Target) swap(ctx context.Context, old, pending secrets.DBSecret, change
 }
 
 // superuser returns the secret that sets passwords.
-func (t *Target) superuser(ctx context.Context, current secrets.DBSecret) (secrets.DBSecret, error) {
+func (t *Target) superuser(ctx context.Context, rules Rules, current secrets.DBSecret) (secrets.DBSecret, error) {
 	v, err := t.Superuser(ctx, current)
 	if err != nil {
 		return secrets.DBSecret{}, fmt.Errorf("the superuser's secret: %w", err)
 	}
-	return SuperuserOf(v, current)
+	s, err := SuperuserOf(v, current)
+	if err == nil && !rules.Scoped {
+		s.DBName = current.DBName
+	}
+	return s, err
 }
 
 // SuperuserOf returns a superuser's secret, for current's database.
@@ -258,7 +263,6 @@ func SuperuserOf(v provider.Value, current secrets.DBSecret) (secrets.DBSecret, 
 	if s.Host != current.Host || s.Port != current.Port {
 		return s, fmt.Errorf("the superuser's secret is of the host %s, not of %s", s.Addr(), current.Addr())
 	}
-	s.DBName = current.DBName
 	return s, nil
 }
 

@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// delay is how long after a change the file is written: what changes
+	// meanwhile is written with it.
+	delay = 2 * time.Second
+	// again is how long after a failure writing is tried again.
+	again = time.Minute
+	// keyTimeout is how long an [Envelope] has to make a data key.
+	keyTimeout = 10 * time.Second
+)
+
+// run writes the file until the snapshot is closed.
+func (s *Snapshot) run() {
+	defer close(s.ended)
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	waiting := false
+	for {
+		select {
+		case <-s.wake:
+			if !waiting {
+				timer.Reset(delay)
+				waiting = true
+			}
+		case <-timer.C:
+			waiting = false
+			if s.write() != nil {
+				timer.Reset(again)
+				waiting = true
+			}
+		case <-s.ctx.Done():
+			timer.Stop()
+			_ = s.write() // Close returns it
+			return
+		}
+	}
+}
+
+// write writes the file if there is something new.
+func (s *Snapshot) write() error {
+	s.mu.Lock()
+	if !s.dirty {
+		s.mu.Unlock()
+		return nil
+	}
+	s.dirty = false
+	now := time.Now()
+	all := make([]one, 0, s.kept.Len())
+	for _, ref := range s.kept.Keys() {
+		if o, _ := s.kept.Peek(ref); s.usable(o.at, now) {
+			all = append(all, *o)
+		} else {
+			s.kept.Remove(ref)
+		}
+	}
+	s.mu.Unlock()
+	slices.Reverse(all) // the latest first
+
+	left, err := s.save(all)
+	s.mu.Lock()
+	failed := s.status.Err != nil
+	if s.status.Err = err; err != nil {
+		s.dirty = true
+	} else {
+		s.status.Written = now.Round(0)
+		for _, o := range all {
+			if k, ok := s.kept.Peek(o.value.Ref()); ok && alike(k.value, o.value) {
+				k.saved = o.at
+			}
+		}
+	}
+	s.mu.Unlock()
+	switch {
+	case err != nil && !failed:
+		s.log().Warn("secrets: a snapshot cannot be written: it is tried again", "path", s.path, "error", err)
+	case err == nil && failed:
+		s.log().Info("secrets: a snapshot is written again", "path", s.path)
+	}
+	if left > 0 {
+		s.log().Warn("secrets: a snapshot has no room for all values: those confirmed the longest ago are left out", "path", s.path, "left out", left)
+	}
+	return err
+}
+
+// save writes values, and returns how many there was no room for.
+func (s *Snapshot) save(all []one) (left int, err error) {
+	if s.data == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
+		defer cancel()
+		if s.data, err = s.keys[0].newDataKey(ctx); err != nil {
+			s.data = nil
+			return 0, fmt.Errorf("snapshot %s: %w", s.path, err)
+		}
+	}
+	plain, n, err := encode(all, MaxSize-headSize-maxSealed-nonceSize-tagSize)
+	if err != nil {
+		return 0, fmt.Errorf("snapshot %s: %w", s.path, err)
+	}
+	b, err := seal(plain, s.binding, s.data)
+	if err == nil {
+		err = writeFile(s.path, b)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("snapshot %s: it cannot be written: %w", s.path, err)
+	}
+	return len(all) - n, nil
+}
