@@ -228,7 +228,7 @@ func TestALostQueueFallsBackToTheTTL(t *testing.T) {
 		require.Equal(t, "new", text(t, c, "sm://db"), "the TTL is in force")
 
 		remove()
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute) // the longest backoff, and a long poll
 		require.NoError(t, l.Stats().Err)
 		require.Zero(t, l.Stats().Since)
 		require.Equal(t, 1, strings.Count(log.String(), "received from again"))
