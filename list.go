@@ -54,6 +54,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 				return
 			case err != nil:
 				err = named(prefix, err)
+				c.read(ctx, Read{Ref: prefix, Source: SourceStore, Err: err})
 			default:
 				v = c.cache.offer(v.Ref().Base(), plan.arrival(provider.Result{Value: v.WithRef(v.Ref().Base())}, false), epoch)
 				c.read(ctx, Read{Ref: v.Ref().String(), Version: v.Version(), Source: SourceStore})

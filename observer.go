@@ -20,8 +20,18 @@ type Observer struct {
 	Refreshed func(Refresh)
 	// Rejected is told of every call of [Client.Reject].
 	Rejected func(context.Context, Rejection)
+	// Wrote is told of every [Client.Put] and [Client.Delete].
+	Wrote func(context.Context, Write)
 	// Called is told of every request that goes to a store.
 	Called func(provider.Call)
+}
+
+// Write is a value that was written or deleted, or could not be.
+type Write struct {
+	Ref     string // as the writer wrote it
+	Deleted bool
+	Version provider.Version // that was made
+	Err     error
 }
 
 // Refresh is the outcome of asking a store for one value, because somebody
@@ -77,6 +87,40 @@ func sourceOf(isStale bool) Source {
 		return SourceStale
 	}
 	return SourceCache
+}
+
+// and returns an observer that tells both.
+func (o Observer) and(p Observer) Observer {
+	return Observer{
+		Read: both(o.Read, p.Read), Refreshed: then(o.Refreshed, p.Refreshed), Rejected: both(o.Rejected, p.Rejected),
+		Wrote: both(o.Wrote, p.Wrote), Called: then(o.Called, p.Called),
+	}
+}
+
+func both[T any](f, g func(context.Context, T)) func(context.Context, T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(ctx context.Context, t T) {
+		f(ctx, t)
+		g(ctx, t)
+	}
+}
+
+func then[T any](f, g func(T)) func(T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(t T) {
+		f(t)
+		g(t)
+	}
 }
 
 // read tells the observer of a read that was no plain hit.

@@ -145,9 +145,10 @@ func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
 
-// WithObserver has the client tell what it does.
+// WithObserver has the client tell what it does. Given more than once, it tells
+// all observers, in their order.
 func WithObserver(observer Observer) Option {
-	return func(o *options) { o.observer = observer }
+	return func(o *options) { o.observer = o.observer.and(observer) }
 }
 
 func (o *options) check() error {

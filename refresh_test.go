@@ -408,3 +408,23 @@ func TestObserverAndStats(t *testing.T) {
 		require.Zero(t, stats.InFlight)
 	})
 }
+
+func TestObserversChain(t *testing.T) {
+	s := &store{}
+	s.set("db", "x")
+	var told []string
+	observer := func(name string) secrets.Option {
+		return secrets.WithObserver(secrets.Observer{
+			Read:      func(context.Context, secrets.Read) { told = append(told, name+" read") },
+			Refreshed: func(secrets.Refresh) { told = append(told, name+" refreshed") },
+			Rejected:  func(context.Context, secrets.Rejection) { told = append(told, name+" rejected") },
+			Wrote:     func(_ context.Context, w secrets.Write) { told = append(told, name+" wrote "+w.Ref) },
+		})
+	}
+	c := open(t, secrets.WithProvider(s), observer("a"), secrets.WithObserver(secrets.Observer{}), observer("b"))
+	_, _ = c.Reject(t.Context(), get(t, c, "mem://db"))
+	_, _ = c.Put(t.Context(), "mem://db", "y")
+	require.Equal(t, []string{
+		"a refreshed", "b refreshed", "a read", "b read", "a refreshed", "b refreshed", "a rejected", "b rejected", "a wrote mem://db", "b wrote mem://db",
+	}, told)
+}

@@ -90,8 +90,8 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 		}
 		if i == 0 {
 			current = v.Version().ID
-		} else if v.Version().ID == current {
-			continue
+		} else if v.Version().ID == current && candidate.Name == key.Name {
+			continue // the same version, by another label
 		}
 		if r.refused(v.Version()) {
 			continue

@@ -45,6 +45,14 @@ func WithToken(token string) PutOption { return func(p *putting) { p.cond.Token 
 // error names the ref, never the content, and wraps one of package provider's
 // Err values, [provider.ErrConflict] where a condition did not hold.
 func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption) (provider.Version, error) {
+	version, err := c.put(ctx, ref, content, opts)
+	if c.observer.Wrote != nil {
+		c.observer.Wrote(ctx, Write{Ref: ref, Version: version, Err: err})
+	}
+	return version, err
+}
+
+func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption) (provider.Version, error) {
 	r, l, err := c.writable(ref)
 	if err != nil {
 		return provider.Version{}, err
@@ -90,6 +98,14 @@ func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption
 // Manager can be restored for its recovery window of thirty days. The cache
 // forgets it; handles keep the last value.
 func (c *Client) Delete(ctx context.Context, ref string) error {
+	err := c.delete(ctx, ref)
+	if c.observer.Wrote != nil {
+		c.observer.Wrote(ctx, Write{Ref: ref, Deleted: true, Err: err})
+	}
+	return err
+}
+
+func (c *Client) delete(ctx context.Context, ref string) error {
 	r, l, err := c.writable(ref)
 	if err != nil {
 		return err

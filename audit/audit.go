@@ -26,13 +26,13 @@ type Option func(*auditor)
 func OnError(f func(error)) Option { return func(a *auditor) { a.failed = f } }
 
 // New returns an observer for [secrets.WithObserver] that records what the
-// client gives away. [Join] combines it with others.
+// client gives away and what is written through it.
 func New(sink Sink, opts ...Option) secrets.Observer {
 	a := &auditor{sink: sink, failed: new(failureLog).note}
 	for _, opt := range opts {
 		opt(a)
 	}
-	return secrets.Observer{Read: a.read, Rejected: a.rejected}
+	return secrets.Observer{Read: a.read, Rejected: a.rejected, Wrote: a.wrote}
 }
 
 type auditor struct {
@@ -50,6 +50,14 @@ func (a *auditor) read(ctx context.Context, r secrets.Read) {
 
 func (a *auditor) rejected(ctx context.Context, r secrets.Rejection) {
 	a.write(ctx, Event{Action: ActionReject, Ref: r.Ref, Version: r.Next.ID, Refused: r.Version.ID, Outcome: outcomeOf(r.Err), RequestID: requestOf("", r.Err)})
+}
+
+func (a *auditor) wrote(ctx context.Context, w secrets.Write) {
+	action := ActionWrite
+	if w.Deleted {
+		action = ActionDelete
+	}
+	a.write(ctx, Event{Action: action, Ref: w.Ref, Version: w.Version.ID, Outcome: outcomeOf(w.Err), RequestID: requestOf("", w.Err)})
 }
 
 func (a *auditor) write(ctx context.Context, e Event) {

@@ -244,29 +244,23 @@ func TestLinesAreWhatEncodingJSONReads(t *testing.T) {
 	}
 }
 
-func TestJoinTellsAll(t *testing.T) {
+func TestWritesAreRecorded(t *testing.T) {
 	srv := secretstest.NewServer(t)
-	srv.SetSecret("prod/db", "first")
-	one, two := new(trail), new(trail)
-	var called, refreshed, rejected atomic.Int64
-	other := secrets.Observer{
-		Called:    func(provider.Call) { called.Add(1) },
-		Refreshed: func(secrets.Refresh) { refreshed.Add(1) },
-		Rejected:  func(context.Context, secrets.Rejection) { rejected.Add(1) },
-	}
-	joined := audit.Join(audit.New(one), secrets.Observer{}, other, audit.New(two))
-	c := open(t, srv, joined)
-	v := get(t.Context(), t, c, "sm://prod/db")
-	_, err := c.Reject(t.Context(), v)
-	require.ErrorIs(t, err, secrets.ErrRejected)
-	require.Len(t, one.take(), 2)
-	events := two.take()
-	require.Len(t, events, 2)
-	require.Equal(t, "rejected", events[1].Outcome)
-	require.Positive(t, called.Load())
-	require.Positive(t, refreshed.Load())
-	require.Positive(t, rejected.Load())
-	require.Nil(t, audit.Join(other).Read, "what nobody is told of costs nothing")
+	events := new(trail)
+	c := open(t, srv, audit.New(events))
+	ctx := audit.WithPrincipal(t.Context(), "alice")
+	v, err := c.Put(ctx, "sm://prod/db", "first")
+	require.NoError(t, err)
+	_, err = c.Put(ctx, "sm://prod/db", "second", secrets.IfAbsent())
+	require.Error(t, err)
+	require.NoError(t, c.Delete(ctx, "sm://prod/db"))
+	got := events.take()
+	require.Len(t, got, 3)
+	require.Equal(t, audit.ActionWrite, got[0].Action)
+	require.Equal(t, v.ID, got[0].Version)
+	require.Equal(t, "alice", got[0].Principal)
+	require.NotEqual(t, got[0].Outcome, got[1].Outcome)
+	require.Equal(t, audit.ActionDelete, got[2].Action)
 }
 
 func TestNoSecretInAnySink(t *testing.T) {
@@ -280,7 +274,7 @@ func TestNoSecretInAnySink(t *testing.T) {
 	require.NoError(t, err)
 	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	queue := audit.NewQueue(audit.NewJSON(&queued), 100, audit.Block)
-	c := open(t, srv, audit.Join(audit.New(chain), audit.New(audit.NewSlog(log)), audit.New(audit.NewJSON(&out)), audit.New(queue)))
+	c := open(t, srv, audit.New(chain), secrets.WithObserver(audit.New(audit.NewSlog(log))), secrets.WithObserver(audit.New(audit.NewJSON(&out))), secrets.WithObserver(audit.New(queue)))
 	ctx := t.Context()
 	v := get(ctx, t, c, "sm://prod/db")
 	_, _ = c.GetAll(ctx, "sm://prod/text", "sm://prod/text#x", "ssm:///prod/key", "ssm:///prod/key", "sm://prod/none", "bad")

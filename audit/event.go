@@ -43,6 +43,8 @@ type Action string
 const (
 	ActionRead   Action = "read"
 	ActionReject Action = "reject"
+	ActionWrite  Action = "write"
+	ActionDelete Action = "delete"
 	// ActionDropped stands in the place of events that a [Queue] had no room for.
 	ActionDropped Action = "dropped"
 )

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/c0629bfc/secrets"
 )
 
 // NewSlog returns a sink that logs each event: at level Info where a value was
@@ -58,42 +57,4 @@ func (s *jsonSink) Write(e Event) error {
 	s.line = append(appendEvent(s.line[:0], e), '\n')
 	_, err := s.w.Write(s.line)
 	return err
-}
-
-// Join returns an observer that tells all of the observers, one after the other.
-func Join(observers ...secrets.Observer) secrets.Observer {
-	var all secrets.Observer
-	for _, o := range observers {
-		all.Read = both(all.Read, o.Read)
-		all.Rejected = both(all.Rejected, o.Rejected)
-		all.Refreshed = then(all.Refreshed, o.Refreshed)
-		all.Called = then(all.Called, o.Called)
-	}
-	return all
-}
-
-func both[T any](f, g func(context.Context, T)) func(context.Context, T) {
-	switch {
-	case f == nil:
-		return g
-	case g == nil:
-		return f
-	}
-	return func(ctx context.Context, t T) {
-		f(ctx, t)
-		g(ctx, t)
-	}
-}
-
-func then[T any](f, g func(T)) func(T) {
-	switch {
-	case f == nil:
-		return g
-	case g == nil:
-		return f
-	}
-	return func(t T) {
-		f(t)
-		g(t)
-	}
 }

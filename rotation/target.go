@@ -9,7 +9,8 @@ import (
 // Target is the system whose credential changes: a database, an API. Its methods
 // are called in the order Next, Set, Test, and Set and Test again and again
 // where a rotation was interrupted: each must succeed where it has succeeded
-// before. Errors must not contain a value.
+// before. When a method returns, nothing of what it did is still under way; its
+// errors must not contain a value.
 type Target interface {
 	// Next returns the content of the version that is to become current, and
 	// changes nothing: step createSecret.
