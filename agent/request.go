@@ -89,8 +89,9 @@ func (s *Store) request(ctx context.Context, ref provider.Ref, refresh bool) (an
 	if err := provider.Pace(ctx, s.api.cost); err != nil {
 		return answer{}, err
 	}
+	began := time.Now()
 	body, err := s.exchange(ctx, ref, token, refresh)
-	provider.ReportCall(ctx, provider.Call{Operation: s.api.operation, Err: err})
+	provider.ReportCall(ctx, provider.Call{Operation: s.api.operation, Err: err, Duration: time.Since(began)})
 	if err != nil {
 		return answer{}, err
 	}

@@ -26,7 +26,7 @@
 // context.
 //
 // A read that reaches neither cache nor store is not recorded: a malformed ref,
-// a context that ended, a closed client. Nor is what a listing could not read.
+// a context that ended, a closed client.
 // No event holds a value, and no error's text: an outcome is a word.
 //
 // # Order and time

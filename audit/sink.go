@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-
 )
 
 // NewSlog returns a sink that logs each event: at level Info where a value was

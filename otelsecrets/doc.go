@@ -40,9 +40,8 @@
 // for AWS SDK calls name it ("Secrets Manager/GetSecretValue", rpc.system aws-api,
 // aws.request_id), and each value that was asked for one of the kind internal. A
 // request serves many readers and most serve none, so these spans are no one's
-// children; and as the observer is told of what has happened, they stand at its
-// end and have no duration. What a reader's own span shows is for
-// [WithReadEvents].
+// children. A value's span stands at the end of what was done and has no
+// duration. What a reader's own span shows is for [WithReadEvents].
 //
 // No name, attribute, event or status of any of these has a value in it.
 package otelsecrets

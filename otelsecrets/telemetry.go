@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -124,11 +125,13 @@ func (t *Telemetry) called(c provider.Call) {
 	if c.RequestID != "" {
 		attributes = append(attributes, semconv.AWSRequestID(c.RequestID))
 	}
-	_, span := t.tracer.Start(ctx, name, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	ended := time.Now()
+	_, span := t.tracer.Start(ctx, name, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...),
+		trace.WithTimestamp(ended.Add(-c.Duration)))
 	if c.Err != nil {
 		span.SetStatus(codes.Error, codeOf(c.Err))
 	}
-	span.End()
+	span.End(trace.WithTimestamp(ended))
 }
 
 // refreshed counts the outcome for one value and makes a span of it.

@@ -1,6 +1,9 @@
 package provider
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Call is one request that a provider made of its store, a retry counting as
 // one more.
@@ -9,6 +12,8 @@ type Call struct {
 	RequestID string // the store's own ID of the request, "" if there was no answer
 	Err       error  // what the store or the network said; nil if it succeeded
 	Throttled bool   // the store refused it because there were too many
+
+	Duration time.Duration // how long it took; it ended when it was reported
 }
 
 type (

@@ -2,6 +2,7 @@ package awsread
 
 import (
 	"context"
+	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
@@ -27,9 +28,11 @@ func Report(cost func(operation string) float64) func(*middleware.Stack) error {
 				if err := provider.Pace(ctx, cost(operation)); err != nil {
 					return out, metadata, err
 				}
+				began := time.Now()
 				out, metadata, err = next.HandleFinalize(ctx, in)
 				_, kind := Reason(err)
-				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: RequestID(metadata), Err: Clean(err), Throttled: err != nil && kind == provider.ErrThrottled})
+				provider.ReportCall(ctx, provider.Call{Operation: operation, RequestID: RequestID(metadata), Err: Clean(err), Throttled: err != nil && kind == provider.ErrThrottled,
+					Duration: time.Since(began)})
 				return out, metadata, err
 			}), "Retry", middleware.After)
 	}
