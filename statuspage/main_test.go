@@ -86,7 +86,8 @@ func scene(t *testing.T, entries int) (*secretstest.Server, *secrets.Client, htt
 	}
 	srv.Inject(secretstest.Fault{Name: "prod/checkout/stripe", Err: secretstest.AccessDenied()})
 	srv.Inject(secretstest.Fault{Name: longName, Err: secretstest.DecryptionFailure()})
-	for range 4 {
+	require.Error(t, c.Refresh(ctx, "sm://prod/checkout/stripe", "sm://"+longName))
+	for range 3 {
 		time.Sleep(time.Minute)
 		read(refs, 1)
 	}
