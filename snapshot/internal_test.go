@@ -140,7 +140,9 @@ func TestAHeadCannotBeForged(t *testing.T) {
 	_, err := unseal(t.Context(), b, "other", testKey)
 	require.ErrorIs(t, err, ErrDamaged)
 
-	lax := Envelope(func(context.Context) ([]byte, []byte, error) { return bytes.Repeat([]byte{1}, KeySize), []byte("sealed"), nil },
+	lax := Envelope(func(context.Context) ([]byte, []byte, error) {
+		return bytes.Repeat([]byte{1}, KeySize), []byte("sealed"), nil
+	},
 		func(context.Context, []byte) ([]byte, error) { return bytes.Repeat([]byte{1}, KeySize), nil })
 	data, err := lax.newDataKey(t.Context())
 	require.NoError(t, err)

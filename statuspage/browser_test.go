@@ -1,6 +1,7 @@
 package statuspage_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
@@ -18,8 +19,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"bufio"
 
 	"github.com/stretchr/testify/require"
 )

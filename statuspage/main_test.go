@@ -57,6 +57,9 @@ func scene(t *testing.T, entries int) (*secretstest.Server, *secrets.Client, htt
 	srv.SetSecureParameter("/prod/checkout/webhook", canary)
 	refs := []string{"sm://prod/checkout/stripe", "sm://prod/checkout/signing-key", "sm://prod/checkout/signing-key?stage=AWSPREVIOUS",
 		"ssm:///prod/checkout/url", "ssm:///prod/checkout/url?version=1", "ssm:///prod/checkout/webhook"}
+	unbroken := strings.Repeat("NoPlaceToBreak", 9)
+	srv.SetSecret(unbroken, canary)
+	refs = append(refs, "sm://"+unbroken)
 	kinds := []string{"api-key", "oauth-client", "smtp", "webhook"}
 	for i := range entries - len(refs) - 2 {
 		name := fmt.Sprintf("prod/tenants/%03d/%s", i/len(kinds)+1, kinds[i%len(kinds)])
@@ -86,7 +89,8 @@ func scene(t *testing.T, entries int) (*secretstest.Server, *secrets.Client, htt
 	}
 	srv.Inject(secretstest.Fault{Name: "prod/checkout/stripe", Err: secretstest.AccessDenied()})
 	srv.Inject(secretstest.Fault{Name: longName, Err: secretstest.DecryptionFailure()})
-	for range 4 {
+	require.Error(t, c.Refresh(ctx, "sm://prod/checkout/stripe", "sm://"+longName))
+	for range 3 {
 		time.Sleep(time.Minute)
 		read(refs, 1)
 	}

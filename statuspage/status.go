@@ -178,5 +178,5 @@ func saved(s secrets.Stats, held []secrets.Entry, p cost.Prices) Saved {
 		reads = 0
 	}
 	price := float64(p.SecretCalls) / float64(cost.Dollar) / perCalls
-	return Saved{Calls: s.SavedPerRead(), Dollars: (reads - calls) * price, Prices: strings.TrimSpace(p.Date + " " + p.Regions)}
+	return Saved{Calls: s.SavedPerRead(), Dollars: (reads - calls) * price, Prices: strings.Trim(p.Date+", "+p.Regions, ", ")}
 }

@@ -63,12 +63,32 @@ func TestStatus(t *testing.T) {
 		require.Nil(t, byRef["ssm:///prod/checkout/url?version=1"].Next, "a pinned version is never refreshed")
 		require.NotEmpty(t, s.Recent)
 		require.True(t, slices.IsSortedFunc(s.Recent, func(a, b audit.Event) int { return b.Time.Compare(a.Time) }), "the latest first")
-		require.Equal(t, statuspage.Stale, s.Entries[0].State, "trouble is first")
+		worst := []statuspage.State{statuspage.Stale, statuspage.Empty, statuspage.Expired, statuspage.Fresh}
+		require.True(t, slices.IsSortedFunc(s.Entries, func(a, b statuspage.Entry) int {
+			return slices.Index(worst, a.State) - slices.Index(worst, b.State)
+		}), "trouble is first")
+		require.Equal(t, statuspage.Expired, s.Entries[2].State)
 
 		c.Invalidate("sm://prod/checkout/db")
 		e = statusOf(t, h, "/?format=json&q=checkout/db").Entries[0]
 		require.Equal(t, statuspage.Empty, e.State)
 		require.Nil(t, e.Read)
+	})
+}
+
+func TestThePageShowsAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c, h := scene(t, 60)
+		body := ask(h, "GET", "/").Body.String()
+		for _, e := range c.Entries() {
+			require.Contains(t, body, "<code>"+e.Ref+"</code>")
+		}
+		for _, says := range []string{
+			"2 of 60</b> cannot be refreshed", "stale for", "access denied (allow secretsmanager:GetSecretValue on it)",
+			"decryption failed", "never: pinned", "when it is read", "held", "BatchGetSecretValue</dt>", "not found</b>", "alice@example.com", "refund 4711",
+		} {
+			require.Contains(t, body, says)
+		}
 	})
 }
 
@@ -227,7 +247,7 @@ func TestDollarsSaved(t *testing.T) {
 		prices.SecretCalls, prices.Date = 7*cost.Dollar, "1999"
 		s := statusOf(t, statuspage.New(c, statuspage.WithPrices(prices)), "/?format=json")
 		require.InDelta(t, 2*7, s.Saved.Dollars, 0.01, "20,000 reads by one call")
-		require.Equal(t, "1999 US Regions", s.Saved.Prices)
+		require.Equal(t, "1999, US Regions", s.Saved.Prices)
 		require.Contains(t, ask(statuspage.New(c, statuspage.WithPrices(prices)), "GET", "/").Body.String(), "$13.99")
 	})
 }

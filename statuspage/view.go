@@ -81,6 +81,7 @@ var functions = template.FuncMap{
 	"clock":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 	"time":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"short":   short,
+	"why":     func(e Entry) string { return strings.TrimPrefix(e.Error, e.Ref+": ") }, // which is beside it
 	"options": func() []string { return sorts },
 	"int":     func(n int) uint64 { return uint64(max(n, 0)) },
 }
