@@ -160,6 +160,7 @@ type clients struct {
 	mu     sync.Mutex
 	seen   map[string]int
 	failed []error
+	rounds [4]int // requests that each has ended
 }
 
 func connect(ctx context.Context, cfg aws.Config, url string) (*clients, error) {
@@ -179,7 +180,7 @@ func connect(ctx context.Context, cfg aws.Config, url string) (*clients, error) 
 	c := &clients{roots: roots, seen: make(map[string]int)}
 	stop := make(chan struct{})
 	var connecting sync.WaitGroup
-	for range 4 {
+	for i := range c.rounds {
 		connecting.Go(func() {
 			for {
 				select {
@@ -188,7 +189,8 @@ func connect(ctx context.Context, cfg aws.Config, url string) (*clients, error) 
 				case <-ctx.Done():
 					return
 				default:
-					c.note(get(&http.Client{Transport: transport, Timeout: 10 * time.Second}, url))
+					cert, err := get(&http.Client{Transport: transport, Timeout: 10 * time.Second}, url)
+					c.note(i, cert, err)
 				}
 			}
 		})
@@ -213,9 +215,10 @@ func get(client *http.Client, url string) (*x509.Certificate, error) {
 	return resp.TLS.PeerCertificates[0], nil
 }
 
-func (c *clients) note(cert *x509.Certificate, err error) {
+func (c *clients) note(i int, cert *x509.Certificate, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.rounds[i]++
 	if err != nil {
 		c.failed = append(c.failed, err)
 		return
@@ -229,16 +232,40 @@ func (c *clients) result() (map[string]int, []error) {
 	return maps.Clone(c.seen), slices.Clone(c.failed)
 }
 
-// learn waits until clients know the roots of a change.
+// learn waits until clients know the roots of a change, and no request is under
+// way that began before.
 func (c *clients) learn(ctx context.Context, change func()) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	changes := c.roots.Changes(ctx)
 	change()
 	for range changes {
+		for before := c.count(); !c.anew(before); {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
 		return nil
 	}
 	return fmt.Errorf("the clients do not learn of the roots: %w", errors.Join(ctx.Err(), c.roots.Err()))
+}
+
+func (c *clients) count() [4]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rounds
+}
+
+// anew reports whether each client has ended a request since the count.
+func (c *clients) anew(before [4]int) bool {
+	for i, n := range c.count() {
+		if n == before[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // see waits until clients have seen a certificate a hundred times.
