@@ -11,12 +11,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,7 +38,7 @@ func main() {
 	flags := flag.NewFlagSet("fleet", flag.ExitOnError)
 	most := flags.Int("max", 100_000, "processes at most")
 	quick := flags.Bool("quick", false, "small fleets for two hours, and write nothing")
-	budget := flags.Int("budget", 20_000_000, "requests at most in a case of a day, which then ends early")
+	budget := flags.Int("budget", 8_000_000, "requests at most in a case, which then ends early; in some more or less")
 	out := flags.String("out", "../docs", "directory of fleet.md and its plots")
 	check(flags.Parse(os.Args[1:]))
 
@@ -74,6 +76,7 @@ const (
 	rolling part = "rolling" // or within ten
 	longer  part = "ttl"     // the same with a TTL of an hour
 	apps    part = "app"     // what an application does that cannot start
+	nearly  part = "nearly"  // how near to the quota a fleet may come
 )
 
 // plan returns the cases of each part.
@@ -88,26 +91,45 @@ func plan(most int, day time.Duration, budget int) map[part][]setting {
 			if s.list > 0 {
 				c.lag = lag
 			}
-			if n >= 100_000 && c.need() > 1 {
-				c.budget /= 4 // what comes of it is plain soon
+			// What comes of the largest fleets that need more than their quota is plain
+			// soon, and so is how one starts that needs little.
+			over, huge := c.need() > 1, n >= 100_000
+			if over && huge {
+				c.budget /= 10
+			}
+			if n == 10_000 && s.name == "ssm-default" {
+				c.budget *= 6 // it takes that long until all are warm
 			}
 			p[deploys] = append(p[deploys], c)
 			if n >= 1000 {
 				roll := c
-				roll.deploy, roll.lasts, roll.budget = 10*time.Minute, day/8, c.budget
+				roll.deploy, roll.lasts = 10*time.Minute, day/8
+				if !over {
+					roll.budget = budget / 4
+				}
 				p[rolling] = append(p[rolling], roll)
 			}
 			if n >= 10_000 {
 				hour := c
-				hour.ttl, hour.budget = time.Hour, budget
+				switch hour.ttl = time.Hour; {
+				case huge && (s.name == "sm-batch" || s.name == "sm-listing"):
+					hour.budget = 4 * budget
+				case !huge:
+					hour.budget = budget / 2
+				}
 				p[longer] = append(p[longer], hour)
 			}
 			if (s.name == "ssm-default" || s.name == "sm-batch") && (n == 1000 || n == 10_000) {
 				for _, a := range []app{patient, eager, crashing} {
-					c.app, c.lasts, c.budget = a, day/8, budget
+					c.app, c.lasts, c.budget = a, day/8, 3*budget
 					p[apps] = append(p[apps], c)
 				}
 			}
+		}
+	}
+	for _, n := range []int{1200, 1400, 1600, 1800, 2000, 2200} { // of 2,300
+		if n <= most {
+			p[nearly] = append(p[nearly], setting{store: stores[0], procs: n, refs: refs, ttl: ttl, deploy: time.Minute, lasts: day / 8, budget: budget})
 		}
 	}
 	return p
@@ -143,12 +165,11 @@ func run(plan map[part][]setting) results {
 			}
 		})
 	}
-	for i := len(sizes) - 1; i >= 0; i-- {
-		for _, j := range jobs {
-			if plan[j.part][j.i].procs == sizes[i] {
-				todo <- j
-			}
-		}
+	slices.SortStableFunc(jobs, func(a, b job) int {
+		return cmp.Compare(plan[b.part][b.i].procs, plan[a.part][a.i].procs)
+	})
+	for _, j := range jobs {
+		todo <- j
 	}
 	close(todo)
 	workers.Wait()

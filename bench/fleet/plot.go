@@ -222,16 +222,15 @@ func (r results) wave() chart {
 		l.points = append(l.points, point{x: float64(s+step/2) / 60, y: float64(sum) / step})
 		top = max(top, float64(sum)/step)
 	}
-	calls, _, _ := best.perDay()
 	unit := math.Pow(10, math.Floor(math.Log10(top)))
 	a := axis{title: "calls a second", linear: true, to: math.Ceil(top/unit) * unit, show: number}
 	for v := 0.0; v <= a.to*1.001; v += unit {
 		a.ticks = append(a.ticks, v)
 	}
-	return chart{title: "The wave that a deploy leaves behind", below: "ssm-raised, TTL of 5 minutes, all processes start within the first minute, which is not shown",
+	return chart{title: "The wave that a deploy leaves behind", below: "ssm-raised, TTL of 5 minutes, all processes start within the first minute, which is not shown; dotted: by formula",
 		x:     axis{title: "minutes from the start of the deploy", linear: true, from: 0, to: 60, ticks: []float64{0, 10, 20, 30, 40, 50, 60}, show: number},
 		y:     a,
-		lines: []line{l}, marks: []mark{{calls / 86400, "the day's mean"}}}
+		lines: []line{l}, marks: []mark{{y: best.need() * best.store.quota()}}}
 }
 
 func seconds(v float64) string { return span(time.Duration(v * 1e9)) }

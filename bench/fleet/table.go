@@ -36,6 +36,13 @@ func (r results) write(w io.Writer) {
 				percent(float64(len(o.warmUps))/float64(o.procs)), number(float64(o.throttled)))
 		}
 	}
+	if len(r[nearly]) > 0 {
+		fmt.Fprintf(w, "\n### How near to the quota\n\nAll start within a minute; the second half of three hours.\n\n")
+		head(w, "processes", "store", "quota needed", "all are warm after", "throttled in the second half", "a change is noticed: 99 %", "last")
+		for _, o := range r[nearly] {
+			row(w, number(float64(o.procs)), o.store.name, percent(o.need()), o.warm(1), share(o.lateThrottled, o.lateAttempts), o.noticedBy(0.99), o.noticedBy(1))
+		}
+	}
 	r.others(w)
 }
 
@@ -92,9 +99,9 @@ func (o outcome) warm(part float64) string {
 	if took, ok := o.warmAfter(part); ok {
 		return span(took)
 	}
-	// The quota alone takes that long.
+	// The quota alone takes that long, and the deploy.
 	read, _ := o.store.calls(o.refs)
-	least := time.Duration(part * float64(o.procs*read) / o.store.read * 1e9)
+	least := time.Duration(part * max(float64(o.procs*read)/o.store.read*1e9, float64(o.deploy)))
 	return "more than " + span(max(least, time.Duration(o.now)))
 }
 
