@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
+	"github.com/c0629bfc/secrets/snapshot"
 )
 
 // seeded puts canaries of every kind into both stores and returns their refs.
@@ -203,39 +205,59 @@ func (p *panicking) Fetch(context.Context, ...provider.Ref) []provider.Result {
 	panic(fmt.Errorf("cannot parse %q", p.says))
 }
 
-// A fallback keeps values outside the cache.
-func TestFallback(t *testing.T) {
-	kept := &memory{values: make(map[provider.Ref]provider.Value)}
+// A snapshot is of secrets alone, and neither the file nor what is said of it
+// shows one: when it is written, loaded, altered, foreign, and cannot be written.
+func TestSnapshots(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "snapshot")
 	watched(t, func(w *world) {
 		refs := w.seeded()
-		_, err := w.client.GetAll(w.Context(), refs...)
+		key := []byte(w.net.Secret("the snapshot's key") + "012345")
+		open := func(path, binding string, key []byte) *snapshot.Snapshot {
+			s, err := snapshot.Open(w.Context(), path, binding, snapshot.Secret(key), snapshot.WithLogger(w.log))
+			require.NoError(w, err)
+			w.show("a snapshot's Status", s.Status())
+			w.err("a snapshot's Status", s.Status().Refused)
+			return s
+		}
+		closed := func(s *snapshot.Snapshot) {
+			w.err("a snapshot's Close", s.Close())
+			w.show("a Snapshot", s)
+			w.show("a snapshot's Status", s.Status())
+			if file, err := os.ReadFile(path); err == nil {
+				w.net.Catch("a snapshot's file", string(file))
+			}
+		}
+		kept := open(path, "here", key)
+		c := w.open(secrets.WithFallback(kept))
+		_, err := c.GetAll(w.Context(), refs...)
 		require.NoError(w, err)
+		require.NoError(w, c.Close())
+		closed(kept)
+		require.NotZero(w, w.net.Size("a snapshot's file"))
+
 		w.server.Inject(secretstest.Fault{Err: secretstest.Unavailable()})
+		kept = open(path, "here", key)
+		require.Nil(w, kept.Status().Refused)
 		w.client = w.open(secrets.WithFallback(kept))
 		for _, ref := range refs {
 			_, err := w.client.Get(w.Context(), ref)
 			require.NoError(w, err)
 		}
 		w.reads(refs)
-	}, secrets.WithFallback(kept))
-}
+		require.NoError(w, w.client.Close())
+		closed(kept)
 
-type memory struct {
-	mu     sync.Mutex
-	values map[provider.Ref]provider.Value
+		closed(open(path, "elsewhere", key))
+		closed(open(path, "here", []byte(w.net.Secret("another key")+"012345")))
+		closed(open(filepath.Join(dir, "none", "snapshot"), "here", key))
+		file, err := os.ReadFile(path)
+		require.NoError(w, err)
+		for _, altered := range [][]byte{file[:len(file)/2], append(file, 'x'), nil} {
+			require.NoError(w, os.WriteFile(path, altered, 0o600))
+			closed(open(path, "here", key))
+		}
+		_, err = snapshot.Open(w.Context(), path, "here", snapshot.Secret([]byte(w.net.Secret("a key that is too short"))))
+		w.failed("snapshot.Open", err)
+	})
 }
-
-func (m *memory) Keep(v provider.Value) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.values[v.Ref()] = v
-}
-
-func (m *memory) Last(ref provider.Ref) (provider.Value, time.Time, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v, ok := m.values[ref]
-	return v, time.Now().Add(-time.Hour), ok
-}
-
-func (m *memory) Forget(provider.Ref) {}

@@ -11,6 +11,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -27,12 +28,14 @@ import (
 
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/audit"
+	"github.com/c0629bfc/secrets/expvarsecret"
 	"github.com/c0629bfc/secrets/iampolicy"
 	"github.com/c0629bfc/secrets/internal/canary"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
 	"github.com/c0629bfc/secrets/sm"
 	"github.com/c0629bfc/secrets/ssm"
+	"github.com/c0629bfc/secrets/statuspage"
 )
 
 func TestMain(m *testing.M) {
@@ -52,6 +55,7 @@ type world struct {
 	wire   *wire
 	log    *slog.Logger
 	client *secrets.Client
+	pages  []http.Handler // of all clients
 
 	unsearched []string // what is in the leaks that do not count
 }
@@ -79,7 +83,9 @@ func watched(t *testing.T, test func(w *world), opts ...secrets.Option) {
 		unsearched = w.unsearched
 	})
 	output()
-	require.Greater(t, net.Size(), 2000, "something was caught")
+	for _, from := range []string{"the status page as text/html", "the status page as application/json", "expvar", "Stats"} {
+		require.NotZero(t, net.Size(from), from)
+	}
 	require.Empty(t, slices.DeleteFunc(net.Leaks(), func(leak string) bool {
 		return slices.ContainsFunc(unsearched, func(part string) bool { return strings.Contains(leak, part) })
 	}))
@@ -122,24 +128,26 @@ func (w *world) open(opts ...secrets.Option) *secrets.Client {
 	chain, err := audit.NewChain(w.net.Writer("the audit chain"), []byte("key of the chain, and no secret here"), audit.Checkpoint{})
 	require.NoError(w, err)
 	queue := audit.NewQueue(audit.NewSlog(w.log), 1000, audit.Block)
-	recorder := new(iampolicy.Recorder)
-	observer := audit.Join(
-		secrets.Observer{
-			Read:      func(_ context.Context, r secrets.Read) { w.show("Observer.Read", r); w.err("Observer.Read", r.Err) },
-			Refreshed: func(r secrets.Refresh) { w.show("Observer.Refreshed", r); w.err("Observer.Refreshed", r.Err) },
-			Rejected: func(_ context.Context, r secrets.Rejection) {
-				w.show("Observer.Rejected", r)
-				w.err("Observer.Rejected", r.Err)
-			},
-			Called: func(c provider.Call) { w.show("Observer.Called", c); w.err("Observer.Called", c.Err) },
+	recorder, recent := new(iampolicy.Recorder), statuspage.NewRecent(100)
+	observer := secrets.Observer{
+		Read:      func(_ context.Context, r secrets.Read) { w.show("Observer.Read", r); w.err("Observer.Read", r.Err) },
+		Refreshed: func(r secrets.Refresh) { w.show("Observer.Refreshed", r); w.err("Observer.Refreshed", r.Err) },
+		Rejected: func(_ context.Context, r secrets.Rejection) {
+			w.show("Observer.Rejected", r)
+			w.err("Observer.Rejected", r.Err)
 		},
-		audit.New(chain), audit.New(audit.NewJSON(w.net.Writer("the audit trail"))), audit.New(queue), recorder.Observer())
+		Wrote:  func(_ context.Context, r secrets.Write) { w.show("Observer.Wrote", r); w.err("Observer.Wrote", r.Err) },
+		Called: func(c provider.Call) { w.show("Observer.Called", c); w.err("Observer.Called", c.Err) },
+	}
 	cfg := w.config()
 	c, err := secrets.New(append([]secrets.Option{
 		secrets.WithProvider(sm.New(cfg)), secrets.WithProvider(ssm.New(cfg)),
-		secrets.WithLogger(w.log), secrets.WithObserver(observer),
+		secrets.WithLogger(w.log), secrets.WithObserver(observer), secrets.WithObserver(recorder.Observer()),
+		secrets.WithObserver(audit.New(chain)), secrets.WithObserver(audit.New(audit.NewJSON(w.net.Writer("the audit trail")))),
+		secrets.WithObserver(audit.New(queue)), secrets.WithObserver(audit.New(recent)),
 	}, opts...)...)
 	require.NoError(w, err)
+	w.pages = append(w.pages, statuspage.New(c, statuspage.WithRecent(recent)))
 	w.Cleanup(func() {
 		require.NoError(w, c.Close())
 		require.NoError(w, queue.Close())
@@ -164,6 +172,17 @@ func (w *world) status() {
 	for _, e := range w.client.Entries() {
 		w.show("Entries", e)
 		w.err("Entries", e.Err)
+	}
+	w.net.Catch("expvar", expvarsecret.Var(w.client).String())
+	for _, page := range w.pages {
+		for _, accept := range []string{"text/html", "application/json"} {
+			answer, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/debug/secrets", nil)
+			req.Header.Set("Accept", accept)
+			page.ServeHTTP(answer, req)
+			require.Equal(w, http.StatusOK, answer.Code)
+			require.NoError(w, answer.Result().Header.Write(w.net.Writer("the status page's header")))
+			w.net.Catch("the status page as "+accept, answer.Body.String())
+		}
 	}
 	w.show("secretstest's requests", w.server.Requests())
 }
