@@ -26,7 +26,7 @@ import (
 
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, c, h := scene(t, 60)
+		srv, c, h := scene(t, 60)
 		s := statusOf(t, h, "/debug/secrets?format=json")
 		require.Equal(t, "checkout on ip-10-0-3-17", s.Title)
 		require.True(t, s.Time.Equal(time.Now()))
@@ -69,6 +69,7 @@ func TestStatus(t *testing.T) {
 		}), "trouble is first")
 		require.Equal(t, statuspage.Expired, s.Entries[2].State)
 
+		srv.Inject(secretstest.Fault{Delay: time.Minute})
 		c.Invalidate("sm://prod/checkout/db")
 		e = statusOf(t, h, "/?format=json&q=checkout/db").Entries[0]
 		require.Equal(t, statuspage.Empty, e.State)
