@@ -123,21 +123,22 @@ func (w *world) open(opts ...secrets.Option) *secrets.Client {
 	require.NoError(w, err)
 	queue := audit.NewQueue(audit.NewSlog(w.log), 1000, audit.Block)
 	recorder := new(iampolicy.Recorder)
-	observer := audit.Join(
-		secrets.Observer{
-			Read:      func(_ context.Context, r secrets.Read) { w.show("Observer.Read", r); w.err("Observer.Read", r.Err) },
-			Refreshed: func(r secrets.Refresh) { w.show("Observer.Refreshed", r); w.err("Observer.Refreshed", r.Err) },
-			Rejected: func(_ context.Context, r secrets.Rejection) {
-				w.show("Observer.Rejected", r)
-				w.err("Observer.Rejected", r.Err)
-			},
-			Called: func(c provider.Call) { w.show("Observer.Called", c); w.err("Observer.Called", c.Err) },
+	observer := secrets.Observer{
+		Read:      func(_ context.Context, r secrets.Read) { w.show("Observer.Read", r); w.err("Observer.Read", r.Err) },
+		Refreshed: func(r secrets.Refresh) { w.show("Observer.Refreshed", r); w.err("Observer.Refreshed", r.Err) },
+		Rejected: func(_ context.Context, r secrets.Rejection) {
+			w.show("Observer.Rejected", r)
+			w.err("Observer.Rejected", r.Err)
 		},
-		audit.New(chain), audit.New(audit.NewJSON(w.net.Writer("the audit trail"))), audit.New(queue), recorder.Observer())
+		Called: func(c provider.Call) { w.show("Observer.Called", c); w.err("Observer.Called", c.Err) },
+		Wrote:  func(_ context.Context, r secrets.Write) { w.show("Observer.Wrote", r); w.err("Observer.Wrote", r.Err) },
+	}
 	cfg := w.config()
 	c, err := secrets.New(append([]secrets.Option{
 		secrets.WithProvider(sm.New(cfg)), secrets.WithProvider(ssm.New(cfg)),
-		secrets.WithLogger(w.log), secrets.WithObserver(observer),
+		secrets.WithLogger(w.log), secrets.WithObserver(observer), secrets.WithObserver(audit.New(chain)),
+		secrets.WithObserver(audit.New(audit.NewJSON(w.net.Writer("the audit trail")))), secrets.WithObserver(audit.New(queue)),
+		secrets.WithObserver(recorder.Observer()),
 	}, opts...)...)
 	require.NoError(w, err)
 	w.Cleanup(func() {
