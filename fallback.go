@@ -42,7 +42,7 @@ func (c *Client) keep(ref provider.Ref, v Value, err error) {
 // fallBack caches the value that was kept for a key for which the store has just
 // failed, as one whose time was over when it failed. It returns the zero Value
 // if there is none.
-func (l *lane) fallBack(key provider.Ref, err error, now int64) Value {
+func (l *lane) fallBack(key provider.Ref, err error, now int64, waits *backoffs) Value {
 	c := l.client
 	if c.fallback == nil || refusal(err) {
 		return Value{}
@@ -54,7 +54,7 @@ func (l *lane) fallBack(key provider.Ref, err error, now int64) Value {
 	v = v.WithRef(key)
 	expired := now - int64(c.cache.times.ttl)
 	v, _ = c.cache.put(key, arrival{value: v, began: expired, until: now, next: now}, func(bool) bool { return true })
-	c.cache.failed(key, err, now, l.trouble.retry.Load())
+	c.cache.failed(key, err, now, l.trouble.retry.Load(), waits)
 	c.cache.staleSince(key, kept)
 	c.log().Warn("secrets: a value that was kept earlier is served", "ref", key.String(), "kept", kept, "error", err)
 	return v

@@ -357,6 +357,7 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 		l.note(failures, began, now)
 	}
 	plan := c.plan(began, now)
+	var waits backoffs
 	for i, f := range batch {
 		if f.err = failures[i]; f.err == nil {
 			var changed bool
@@ -369,7 +370,7 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 		} else {
 			c.refreshed(f, false, false)
 			if c.ctx.Err() == nil && !f.superseded.Load() {
-				f.value = l.failed(f, now)
+				f.value = l.failed(f, now, &waits)
 			}
 		}
 		if !f.superseded.Load() {
@@ -381,14 +382,14 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 
 // failed notes that a flight brought an error and returns the value to serve
 // all the same, if there is one.
-func (l *lane) failed(f *flight, now int64) provider.Value {
+func (l *lane) failed(f *flight, now int64, waits *backoffs) provider.Value {
 	retry := int64(0)
 	if storewide(f.err) {
 		retry = l.trouble.retry.Load() // when is for the store's trouble to say
 	}
-	v, first := l.client.cache.failed(f.ref, f.err, now, retry)
+	v, first := l.client.cache.failed(f.ref, f.err, now, retry, waits)
 	if v == (provider.Value{}) && f.awaited.Load() {
-		return l.fallBack(f.ref, f.err, now)
+		return l.fallBack(f.ref, f.err, now, waits)
 	}
 	if first && !storewide(f.err) {
 		l.client.log().Warn("secrets: a value cannot be refreshed: the cached one is served on", "ref", f.ref.String(), "error", f.err)

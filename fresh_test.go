@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -180,6 +181,38 @@ func TestThrottlingHalvesTheRate(t *testing.T) {
 		require.Less(t, perSecond(refs[2000:2010]), 5.0)
 		time.Sleep(time.Minute)
 		require.InDelta(t, 20, perSecond(refs[3000:4000]), 2)
+	})
+}
+
+// What was throttled together is asked for again together.
+func TestThrottledTogetherComesBackTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		var refs []string
+		for i := range 100 {
+			s.set(fmt.Sprint(i), "x")
+			refs = append(refs, fmt.Sprintf("mem://%d", i))
+		}
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+		_, err := c.GetAll(t.Context(), refs...)
+		require.NoError(t, err)
+		s.answer(func(_ context.Context, asked []provider.Ref) []provider.Result {
+			results := s.read(asked)
+			for i, r := range asked { // all but the first
+				if i > 0 {
+					results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrThrottled}}
+				}
+			}
+			return results
+		})
+		reading(t, c, time.Second, 30*time.Minute, refs...)
+		together := 0
+		for _, n := range s.batches()[10:] {
+			if n >= 80 {
+				together++
+			}
+		}
+		require.Greater(t, together, 15, "%v", s.batches())
 	})
 }
 

@@ -47,6 +47,22 @@ func (t *trouble) note(results []error, start, now int64, ttl time.Duration) (be
 	return n == 1, 0
 }
 
+// backoffs draws one wait for each number of failures in a row, so that what
+// failed in one call is asked for again in one call.
+type backoffs struct{ drawn map[int]int64 }
+
+func (b *backoffs) after(failures int, ttl time.Duration) int64 {
+	wait, ok := b.drawn[failures]
+	if !ok {
+		wait = int64(schedule.Backoff(failures, ttl))
+		if b.drawn == nil {
+			b.drawn = make(map[int]int64)
+		}
+		b.drawn[failures] = wait
+	}
+	return wait
+}
+
 // storewide reports whether an error is of the store and not of one value.
 func storewide(err error) bool {
 	return err != nil && !refusal(err) && !errors.Is(err, provider.ErrDecryption) && !errors.Is(err, provider.ErrInvalidRef)
@@ -75,7 +91,7 @@ func (t times) deadline(e *entry, err error) int64 {
 // failed notes that a call brought an error for a key and returns the value to
 // serve all the same, if there is one, and whether this is the first failure in
 // a row. Retry is when to ask again, where the whole store is in trouble; else 0.
-func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provider.Value, first bool) {
+func (c *cache) failed(key provider.Ref, err error, now, retry int64, waits *backoffs) (v provider.Value, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.find(key); e != nil {
@@ -92,7 +108,7 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64) (v provide
 			e.err = err
 			e.failures++
 			if retry == 0 {
-				retry = now + int64(schedule.Backoff(e.failures, c.times.ttl))
+				retry = now + waits.after(e.failures, c.times.ttl)
 			}
 			if !watched {
 				retry = min(retry, deadline)
@@ -136,7 +152,7 @@ func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value,
 		}
 		expires = min(max(retry, now+int64(time.Second)), deadline) | stale
 		e.lease.expires.Store(expires)
-		due = now >= retry
+		due = now >= retry+int64(time.Second) // where the refresher runs, it is before readers
 	}
 	c.lru.Get(key)
 	e.lease.used.Store(1)
