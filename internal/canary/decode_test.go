@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,10 +123,10 @@ func TestHandlesInTrouble(t *testing.T) {
 		require.NoError(w, err)
 		text, err := secrets.Bind(w.Context(), w.client, "sm://n", secrets.Text)
 		require.NoError(w, err)
-		called := 0
-		text.OnChange(func(s string) { called++; panic("cannot use " + s) })
-		text.OnChange(func(s string) { called++; panic(fmt.Errorf("cannot use %s", s)) })
-		text.OnChange(func(string) { called++; panic(text.Value()) })
+		var called atomic.Int32
+		text.OnChange(func(s string) { called.Add(1); panic("cannot use " + s) })
+		text.OnChange(func(s string) { called.Add(1); panic(fmt.Errorf("cannot use %s", s)) })
+		text.OnChange(func(string) { called.Add(1); panic(text.Value()) })
 		for range 2 {
 			w.server.SetSecret("n", w.net.Secret("a version that does not decode"))
 			refresh()
@@ -137,7 +138,7 @@ func TestHandlesInTrouble(t *testing.T) {
 			w.show("a Handle", number)
 			w.show("a Handle of text", text)
 		}
-		require.Equal(w, 6, called)
+		require.EqualValues(w, 6, called.Load())
 		_, err = secrets.Bind(w.Context(), w.client, "sm://n", func(v secrets.Value) (string, error) { panic(v.Text()) })
 		w.failed("Bind", err)
 		require.Contains(w, err.Error(), "panicked")
