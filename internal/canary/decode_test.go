@@ -94,7 +94,8 @@ func TestDecodingWhatIsSomethingElse(t *testing.T) {
 					if wrong != nil {
 						failures++
 					}
-					_, wrong = secrets.Bind(w.Context(), w.client, ref, decode)
+					h, wrong := secrets.Bind(w.Context(), w.client, ref, decode)
+					w.handles = append(w.handles, h)
 					w.err("Bind", wrong)
 				}
 			}

@@ -152,6 +152,7 @@ func (w *world) reads(refs []string) {
 		w.err("Text", err)
 		h, err := secrets.Bind(ctx, w.client, ref, secrets.Bytes)
 		w.err("Bind", err)
+		w.handles = append(w.handles, h)
 		if err == nil {
 			_, err = h.Get(ctx)
 			w.err("Handle.Get", err)

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -57,6 +58,7 @@ type world struct {
 	client *secrets.Client
 	pages  []http.Handler // of all clients
 
+	handles    []any    // kept, so that what is printed of them is not being released
 	unsearched []string // what is in the leaks that do not count
 }
 
@@ -81,6 +83,7 @@ func watched(t *testing.T, test func(w *world), opts ...secrets.Option) {
 		synctest.Wait()
 		w.status()
 		unsearched = w.unsearched
+		runtime.KeepAlive(w.handles)
 	})
 	output()
 	for _, from := range []string{"the status page as text/html", "the status page as application/json", "expvar", "Stats"} {
@@ -187,9 +190,16 @@ func (w *world) status() {
 	w.show("secretstest's requests", w.server.Requests())
 }
 
-// show prints x in every way that programs print things.
+// show prints x in every way that programs print things. Verbs that do not go
+// with a type have fmt follow its pointers, which what others use at the same time
+// does not bear: those are dump's.
 func (w *world) show(from string, x any) {
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
+	verbs := []string{"%v", "%+v", "%#v", "%T"}
+	switch x.(type) {
+	case error, fmt.Stringer:
+		verbs = append(verbs, "%s", "%q", "%x", "%X")
+	}
+	for _, verb := range verbs {
 		w.net.Catch(from, fmt.Sprintf(verb, x))
 	}
 	for _, marshal := range []func(any) ([]byte, error){json.Marshal, xml.Marshal} {
@@ -211,6 +221,9 @@ func (w *world) show(from string, x any) {
 // ignores methods and follows pointers.
 func (w *world) dump(from string, x any) {
 	w.show(from, x)
+	for _, verb := range []string{"%s", "%q", "%x", "%X", "%d"} {
+		w.net.Catch(from, fmt.Sprintf(verb, x))
+	}
 	dumper := spew.ConfigState{Indent: " ", DisableMethods: true, MaxDepth: 12}
 	w.net.Catch(from, dumper.Sdump(x))
 	w.net.Catch(from, spew.Sdump(x))
