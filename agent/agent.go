@@ -190,7 +190,9 @@ func (s *Store) log() *slog.Logger {
 func parseEndpoint(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil:
+	case err == nil && u.User != nil:
+		return nil, fmt.Errorf("the agent's endpoint has a user or password, which the agent does not take: see WithEndpoint and %s", portVariable)
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("the agent's endpoint %q is not a URL such as http://localhost:2773: see WithEndpoint and %s", text, portVariable)
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("the agent's endpoint %q has more than an address: want http://localhost:2773", text)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -54,7 +55,7 @@ func (s *Store) regional(region string) target {
 func call[In, Out any](ctx context.Context, s *Store, t target, op string, do func(context.Context, *In, ...func(*secretsmanager.Options)) (*Out, error), in *In, secrets ...provider.Value) (*Out, error) {
 	var out *Out
 	err := s.limit.Do(ctx, func() (err error) {
-		out, err = do(ctx, in)
+		out, err = do(ctx, in, hiding(secrets))
 		return err
 	})
 	if err != nil {
@@ -75,4 +76,15 @@ func newToken() string {
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// hiding takes secrets out of what AWS says of them.
+func hiding(secrets []provider.Value) func(*secretsmanager.Options) {
+	return func(o *secretsmanager.Options) {
+		var texts []string
+		for _, v := range secrets {
+			texts = append(texts, v.Text())
+		}
+		o.APIOptions = append(o.APIOptions, awsread.Hide(texts...))
+	}
 }
