@@ -45,7 +45,7 @@ func TestWhatIsUsedIsRefreshedAhead(t *testing.T) {
 		}
 		require.LessOrEqual(t, s.calls.Load(), int64(2+13), "once for each TTL")
 		require.GreaterOrEqual(t, s.calls.Load(), int64(2+12))
-		require.EqualValues(t, s.calls.Load()-2, c.Stats().Unchanged)
+		require.InDelta(t, s.calls.Load()-2, c.Stats().Unchanged, 1, "one may be under way")
 
 		s.set("db", "2")
 		changed := time.Now()
