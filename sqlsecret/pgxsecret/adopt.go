@@ -162,28 +162,44 @@ func greet(h *pgconn.HijackedConn) (b []byte, err error) {
 	return b, nil
 }
 
-// adopted is an open connection that begins with a greeting. What is written
-// before that was read, which is the startup message, goes nowhere.
+// adopted is an open connection that begins with a greeting. The first message
+// that is written, which is the startup message, goes nowhere: not even if pgconn
+// reads ahead, as it does when a write is slow, and has the greeting before that.
 type adopted struct {
 	net.Conn
 	reader   io.Reader
-	greeting []byte
-	greeted  atomic.Bool
+	greeting []byte // what of it has not been read
+
+	startup []byte // what was written of the startup message
+	started bool   // all of it was
 }
 
 func (c *adopted) Read(b []byte) (int, error) {
-	if c.greeted.Load() {
+	if len(c.greeting) == 0 {
 		return c.reader.Read(b)
 	}
 	n := copy(b, c.greeting)
 	c.greeting = c.greeting[n:]
-	c.greeted.Store(len(c.greeting) == 0)
 	return n, nil
 }
 
 func (c *adopted) Write(b []byte) (int, error) {
-	if c.greeted.Load() {
+	if c.started {
 		return c.Conn.Write(b)
 	}
-	return len(b), nil
+	c.startup = append(c.startup, b...)
+	if len(c.startup) < 4 {
+		return len(b), nil
+	}
+	// It begins with its length (PostgreSQL manual, "Message formats").
+	rest := len(c.startup) - int(binary.BigEndian.Uint32(c.startup))
+	if rest < 0 {
+		return len(b), nil
+	}
+	c.started, c.startup = true, nil
+	if rest == 0 {
+		return len(b), nil
+	}
+	n, err := c.Conn.Write(b[len(b)-rest:])
+	return len(b) - rest + n, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
@@ -189,8 +191,17 @@ func TestAdoptedConnection(t *testing.T) {
 	require.NoError(t, tx.Commit(t.Context()))
 
 	// A request to cancel finds its way, with TLS or without.
+	admin, err := pgx.Connect(t.Context(), base)
+	require.NoError(t, err)
+	defer admin.Close(context.Background())
 	go func() {
-		time.Sleep(100 * time.Millisecond)
+		const query = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
+		for asleep := (*bool)(nil); asleep == nil || !*asleep; {
+			if err := admin.QueryRow(t.Context(), query, c.Conn().PgConn().PID()).Scan(&asleep); err != nil {
+				t.Error(err)
+				return
+			}
+		}
 		_ = c.Conn().PgConn().CancelRequest(t.Context())
 	}()
 	_, err = c.Exec(t.Context(), "SELECT pg_sleep(60)")
@@ -206,6 +217,68 @@ func TestAdoptedConnection(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	c.Release()
 	require.NoError(t, pool.Ping(t.Context()), "the one that was cancelled is replaced")
+}
+
+// Where a write is slow, pgconn reads ahead. So it may have all that an adopted
+// connection answers to the startup message before that is written.
+func TestAdoptedConnectionThatIsReadAhead(t *testing.T) {
+	db, base := postgres(t)
+	w := world(t, db)
+	cfg := config(t, base)
+	cfg.MaxConns = 1
+	reads := make(chan struct{}, 1)
+	dial := cfg.ConnConfig.DialFunc
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &readsTold{Conn: conn, reads: reads}, err
+	}
+	frontends := 0
+	build := cfg.ConnConfig.BuildFrontend
+	cfg.ConnConfig.BuildFrontend = func(r io.Reader, out io.Writer) *pgproto3.Frontend {
+		if frontends++; frontends != 2 {
+			return build(r, out)
+		}
+		select { // what was read at the login
+		case <-reads:
+		default:
+		}
+		return build(r, &slowStart{Writer: out, until: reads})
+	}
+	require.NoError(t, newPool(w, cfg).Ping(t.Context()))
+	require.Equal(t, 2, frontends, "that of the login, and that of the connection that was adopted")
+}
+
+// readsTold tells when it is read.
+type readsTold struct {
+	net.Conn
+	reads chan<- struct{}
+}
+
+func (c *readsTold) Read(b []byte) (int, error) {
+	select {
+	case c.reads <- struct{}{}:
+	default:
+	}
+	return c.Conn.Read(b)
+}
+
+// slowStart makes its first write, in two parts, when something is read.
+type slowStart struct {
+	io.Writer
+	until <-chan struct{}
+	once  sync.Once
+}
+
+func (w *slowStart) Write(b []byte) (n int, err error) {
+	w.once.Do(func() {
+		<-w.until
+		n, err = w.Writer.Write(b[:2])
+	})
+	if err != nil {
+		return n, err
+	}
+	m, err := w.Writer.Write(b[n:])
+	return n + m, err
 }
 
 // firstWrite counts the connections that begin with an SSLRequest.
