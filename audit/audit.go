@@ -63,6 +63,9 @@ func (a *auditor) wrote(ctx context.Context, w secrets.Write) {
 func (a *auditor) write(ctx context.Context, e Event) {
 	e.Time = time.Now().UTC().Round(0)
 	e.Principal, e.Purpose = Principal(ctx), Purpose(ctx)
+	if len(e.Ref) > maxRef {
+		e.Ref = clip(e.Ref, maxRef)
+	}
 	if err := a.sink.Write(e); err != nil {
 		a.failed(err)
 	}

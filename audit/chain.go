@@ -53,7 +53,7 @@ type Chain struct {
 // the same file or a new one. Each line is one Write, so w may change files
 // between lines; the chain runs on through them.
 //
-// A key of less than [MinKey] bytes is an error; nil is no key.
+// A key of less than [MinKey] bytes is an error, an empty one too; nil is no key.
 func NewChain(w io.Writer, key []byte, after Checkpoint) (*Chain, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -66,7 +66,8 @@ func NewChain(w io.Writer, key []byte, after Checkpoint) (*Chain, error) {
 
 // Write implements [Sink]. A line that cannot be written is not part of the
 // chain, and the next event takes its number. What was written of it stays where
-// it is, as a line that Verify reports.
+// it is, as a line that Verify reports. An event that takes more than a mebibyte
+// is not written; those of a client have some kilobytes at most.
 func (c *Chain) Write(e Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,6 +89,10 @@ func (c *Chain) Write(e Event) error {
 	c.buf = append(c.buf, lineTail...)
 	c.buf = append(c.buf, sum...)
 	c.buf = append(c.buf, lineEnd...)
+	if len(c.buf)-start > maxLine {
+		c.buf = nil
+		return fmt.Errorf("audit: the event is longer than a line may be, %d bytes", maxLine)
+	}
 	n, err := c.w.Write(c.buf)
 	if err != nil {
 		c.torn = n > 0 || c.torn
@@ -144,14 +149,14 @@ func isHex(s string) bool {
 }
 
 func checkKey(key []byte) error {
-	if len(key) > 0 && len(key) < MinKey {
+	if key != nil && len(key) < MinKey {
 		return fmt.Errorf("audit: the key has %d bytes: want at least %d, from crypto/rand", len(key), MinKey)
 	}
 	return nil
 }
 
 func newHash(key []byte) hash.Hash {
-	if len(key) == 0 {
+	if key == nil {
 		return sha256.New()
 	}
 	return hmac.New(sha256.New, key)

@@ -1,5 +1,5 @@
 // Package audit keeps a trail of every access that an application makes to its
-// secrets, those that the cache answers included. AWS CloudTrail sees API calls
+// secrets through a client, those that the cache answers included. AWS CloudTrail sees API calls
 // only: one call, and then a million reads by whoever.
 //
 //	file, err := os.OpenFile("/var/log/app/secrets.jsonl", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -18,12 +18,12 @@
 // # What is recorded
 //
 // An [Event] for each read through Get, Text, GetAll, Load, Bind and List, for
-// each version that a handle takes up, and for each Reject. It says when, what,
-// which version, from where, what became of it, for whom and what for; and the
-// ID of the AWS request that brought the version, by which CloudTrail knows it.
-// Loading a handle is no event: it is one atomic load. What is bound is recorded
-// as bound, and with each version that follows, under the principal of Bind's
-// context.
+// each version that a handle takes up, for each Reject, and for each Put and
+// Delete whatever came of it. It says when, what, which version, from where, what
+// became of it, for whom and what for; and the ID of the AWS request that brought
+// the version, by which CloudTrail knows it. Loading a handle is no event: it is
+// one atomic load. What is bound is recorded as bound, and with each version that
+// follows, under the principal of Bind's context.
 //
 // A read that reaches neither cache nor store is not recorded: a malformed ref,
 // a context that ended, a closed client.

@@ -9,20 +9,20 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
-// Event is one access to a secret or parameter. What is empty is left out of
-// JSON.
+// Event is one access to a secret or parameter, or one write. What is empty is
+// left out of JSON.
 type Event struct {
 	Time   time.Time `json:"time"`   // in UTC
-	Action Action    `json:"action"` // read, reject or dropped
+	Action Action    `json:"action"` // one of the constants
 	Ref    string    `json:"ref,omitempty"`
 	// Version is the ID of the version that was given; of a Reject, the next to
-	// try.
+	// try; of a write, the one that was made.
 	Version string `json:"version,omitempty"`
 	Refused string `json:"refused,omitempty"` // the version that Reject was called with
 	// Source is where a read was answered from: cache, stale, refusal, store or
 	// handle ([secrets.Source]).
 	Source string `json:"source,omitempty"`
-	// Outcome is "ok" or why nothing was given: the text of one of package
+	// Outcome is "ok" or why nothing was given or written: the text of one of package
 	// provider's Err values, such as "access denied", or "rejected", "closed",
 	// "canceled", "failed".
 	Outcome   string `json:"outcome,omitempty"`

@@ -14,10 +14,10 @@ import (
 // what came from the store, was stale, was refused or taken up by a handle. Less
 // than 1 means 1.
 func Sample(n int) Option {
-	every := uint32(max(n, 1))
+	every := uint64(max(n, 1))
 	return func(a *auditor) {
 		a.skip = func(_ context.Context, r secrets.Read) bool {
-			return r.Source == secrets.SourceCache && rand.Uint32N(every) != 0
+			return r.Source == secrets.SourceCache && rand.Uint64N(every) != 0
 		}
 	}
 }
@@ -39,6 +39,9 @@ func EveryNth(n int) Option {
 // recorded. It remembers about as many reads as remember says, 16 bytes each;
 // where there are more, some are forgotten and recorded again. Less than 1,024
 // means 1,024.
+//
+// A read counts as recorded once the sink was given it: if the sink fails, or a
+// [Queue] drops it, it is not recorded the next time either.
 //
 // What is remembered is a hash of 64 bits under a random key: that two reads
 // have the same one, and the second is not recorded, has a chance of one in

@@ -16,7 +16,8 @@ type Overflow int
 
 const (
 	// Block makes the reader wait until there is room: nothing is lost, and a
-	// sink that hangs stops the application.
+	// sink that hangs stops the application. So does one that reads secrets by
+	// the client that it records: it would wait for itself.
 	Block Overflow = iota
 	// Drop counts the event and forgets it: no reader waits, and the trail says
 	// by an event of [ActionDropped] where how many are missing.

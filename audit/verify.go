@@ -48,9 +48,9 @@ type Expected struct {
 	// input begins with the chain, that of the end of the file before if files
 	// were rotated.
 	After Checkpoint
-	// Last is a checkpoint that the chain must reach; it may go on after it. The
-	// zero one leaves it open whether lines are missing at the end, which nothing
-	// in a file can show.
+	// Last is a checkpoint that the chain must reach; it may go on after it. One
+	// that is before After is not looked for. The zero one leaves it open whether
+	// lines are missing at the end, which nothing in a file can show.
 	Last Checkpoint
 }
 
@@ -61,7 +61,7 @@ type Verified struct {
 	Last  Checkpoint // the last line; Expected.After if there is none
 }
 
-// maxLine is how long a line may be: more than the longest event takes.
+// maxLine is how many bytes a line may have: more than the longest event takes.
 const maxLine = 1 << 20
 
 // Verify reads a chain and reports the first line that is wrong, as a
@@ -80,6 +80,9 @@ func Verify(r io.Reader, want Expected) (Verified, error) {
 		return Verified{}, errors.New("audit: what is expected is not a checkpoint of a chain")
 	}
 	v := verifier{lines: newLines(r), hash: newHash(want.Key), Verified: Verified{Last: want.After}}
+	if want.After.N == want.Last.N && want.After != want.Last {
+		return v.Verified, v.wrong(ErrAltered, "the two checkpoints that were given are not of one chain")
+	}
 	for {
 		line, err := v.lines.next()
 		switch {
@@ -158,7 +161,8 @@ func (v *verifier) parse(line []byte) (n uint64, prev, sum string, ok bool) {
 	before, _, ok := bytes.Cut(rest, []byte(`"`))
 	n, err := strconv.ParseUint(string(number), 10, 64)
 	prev = string(before)
-	return n, prev, sum, ok && err == nil && n > 0 && (Checkpoint{n - 1, prev}).valid()
+	ok = ok && err == nil && n > 0 && strconv.FormatUint(n, 10) == string(number) && (Checkpoint{n - 1, prev}).valid()
+	return n, prev, sum, ok
 }
 
 // gap tells lines that were moved from lines that are gone.

@@ -10,8 +10,6 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,9 +45,6 @@ func run(flags *flag.FlagSet, args []string, stdin io.Reader, stdout io.Writer) 
 		if want.Key, err = os.ReadFile(*keyFile); err != nil {
 			return err
 		}
-		if len(want.Key) == 0 {
-			return errors.New("the key file is empty")
-		}
 	}
 	input := stdin
 	if flags.NArg() > 0 {
@@ -60,7 +55,7 @@ func run(flags *flag.FlagSet, args []string, stdin io.Reader, stdout io.Writer) 
 				return err
 			}
 			defer file.Close()
-			files = append(files, bufio.NewReader(file))
+			files = append(files, file)
 		}
 		input = io.MultiReader(files...)
 	}
