@@ -65,8 +65,12 @@ type event struct {
 func parse(message []byte) (*event, error) {
 	e, err := decode(message)
 	if err == nil && e.TopicArn != "" {
-		if e.Type != "Notification" {
-			return nil, fmt.Errorf("%w: SNS's %.40q: a subscription in another account has to be confirmed", ErrNotEvent, e.Type)
+		switch e.Type {
+		case "Notification":
+		case "SubscriptionConfirmation":
+			return nil, fmt.Errorf("%w: SNS asks to confirm a subscription, as it does for a topic in another account", ErrNotEvent)
+		default:
+			return nil, fmt.Errorf("%w: SNS's, but no notification", ErrNotEvent)
 		}
 		e, err = decode([]byte(e.Message))
 	}
@@ -202,7 +206,13 @@ func (e *event) parameter(name string, home Home) []string {
 	if name == "" {
 		return nil
 	}
-	arn := fmt.Sprintf("arn:%s:ssm:%s:%s:parameter/%s", partition(e.Region), e.Region, e.Account, strings.TrimPrefix(name, "/"))
+	p := partition(e.Region)
+	for _, s := range e.Resources { // the parameter's ARN, which knows better
+		if arn, ok := parseARN(s); ok && arn.service == "ssm" {
+			p = arn.partition
+		}
+	}
+	arn := fmt.Sprintf("arn:%s:ssm:%s:%s:parameter/%s", p, e.Region, e.Account, strings.TrimPrefix(name, "/"))
 	refs := []string{provider.Ref{Scheme: "ssm", Name: arn}.String()}
 	return append(refs, spellings(provider.Ref{Scheme: "ssm", Name: name}, e.Account, e.Region, home)...)
 }
@@ -222,14 +232,14 @@ func spellings(r provider.Ref, account, region string, home Home) []string {
 }
 
 // arn is an Amazon Resource Name in its parts.
-type arn struct{ service, region, account, resource string }
+type arn struct{ partition, service, region, account, resource string }
 
 func parseARN(s string) (arn, bool) {
 	parts := strings.SplitN(s, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" {
 		return arn{}, false
 	}
-	return arn{parts[2], parts[3], parts[4], parts[5]}, true
+	return arn{parts[1], parts[2], parts[3], parts[4], parts[5]}, true
 }
 
 // partition returns the partition of a Region, as far as its name tells.

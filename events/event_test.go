@@ -97,6 +97,13 @@ func TestRefs(t *testing.T) {
 		"GovCloud":               {change("Update", "/a", "210987654321", "us-gov-west-1"), []string{"arn:aws-us-gov:ssm:us-gov-west-1:210987654321:parameter/a"}},
 		"another account's call": {call(`"eventName":"PutSecretValue","responseElements":{"arn":"arn:aws:secretsmanager:us-east-1:210987654321:secret:prod/db-AbCdEf"}`), []string{"arn:aws:secretsmanager:us-east-1:210987654321:secret:prod/db-AbCdEf"}},
 
+		"isolated, by its ARN": {strings.Replace(change("Update", "/a", "210987654321", "us-iso-east-1"), `"resources":[]`, `"resources":["arn:aws-iso:ssm:us-iso-east-1:210987654321:parameter/a"]`, 1),
+			[]string{"arn:aws-iso:ssm:us-iso-east-1:210987654321:parameter/a"}},
+		"resources of another service": {strings.Replace(change("Update", "/a", "210987654321", region), `"resources":[]`, `"resources":["arn:aws-cn:kms:us-east-1:210987654321:key/k","x"]`, 1),
+			[]string{"arn:aws:ssm:us-east-1:210987654321:parameter/a"}},
+		"arn and aRN":      {call(`"eventName":"RotateSecret","responseElements":{"arn":null,"aRN":"` + arn + `"}`), secret},
+		"ARN in a request": {call(`"eventName":"RotateSecret","requestParameters":{"aRN":"` + arn + `"}`), append(append([]string(nil), secret...), "sm://prod/db-AbCdEf", "sm://prod/db-AbCdEf?region=us-east-1", "ssm:///aws/reference/secretsmanager/prod/db-AbCdEf", "ssm:///aws/reference/secretsmanager/prod/db-AbCdEf?region=us-east-1")},
+
 		"by SNS": {wrapped(change("Update", "/app/url"), "Notification"), parameter},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +137,7 @@ func TestRefsRefusesWhatIsNoEvent(t *testing.T) {
 		"SNS of text":      wrapped(canary, "Notification"),
 		"SNS of SNS":       wrapped(wrapped(change("Update", "/a"), "Notification"), "Notification"),
 		"SNS confirmation": wrapped(canary, "SubscriptionConfirmation"),
+		"SNS of a kind":    wrapped(change("Update", "/a"), canary),
 	} {
 		t.Run(name, func(t *testing.T) {
 			refs, err := events.Refs([]byte(message), home)

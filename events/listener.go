@@ -153,8 +153,8 @@ func (l *Listener) receiver() {
 			l.found()
 		}
 		if !l.take(messages) {
-			// Nothing, or what is left in the queue: not again at once, however
-			// soon this came or is visible again.
+			// Nothing, or what stays in the queue: not again at once, however soon
+			// this came or is visible again.
 			l.wait(time.Second - time.Since(began))
 		}
 	}
@@ -173,7 +173,7 @@ func (l *Listener) receive() ([]types.Message, error) {
 }
 
 // take notes what messages say and deletes those that are events. It reports
-// whether there were any.
+// whether the queue got shorter.
 func (l *Listener) take(messages []types.Message) bool {
 	var done []types.DeleteMessageBatchRequestEntry
 	for i, m := range messages {
@@ -194,23 +194,22 @@ func (l *Listener) take(messages []types.Message) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Undeleted += uint64(undeleted) // they come again, as duplicates
-	return true
+	return undeleted < len(done)
 }
 
 // note takes note of one message and reports whether it has done its work.
 func (l *Listener) note(m types.Message) bool {
 	e, err := parse([]byte(aws.ToString(m.Body)))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stats.Messages++
 	if err != nil {
-		l.stats.Unreadable++
-		if id := aws.ToString(m.MessageId); !l.seen.add(id) {
+		if id := aws.ToString(m.MessageId); l.unreadable(id) {
 			l.log().Warn("events: a message cannot be read: it is left to the queue's redrive policy", "queue", l.url, "message", id, "error", err)
 		}
 		return false
 	}
 	refs := e.refs(l.home)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Messages++
 	switch {
 	case len(refs) == 0:
 		l.stats.Ignored++
@@ -226,6 +225,15 @@ func (l *Listener) note(m types.Message) bool {
 	default:
 	}
 	return true
+}
+
+// unreadable counts a message that is no event and reports whether it is a new one.
+func (l *Listener) unreadable(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Messages++
+	l.stats.Unreadable++
+	return !l.seen.add(id)
 }
 
 // teller tells the client what is pending.
@@ -273,20 +281,24 @@ func (l *Listener) wait(d time.Duration) bool {
 // lost notes that the queue cannot be received from.
 func (l *Listener) lost(err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stats.Err == nil {
+	first := l.stats.Err == nil
+	if first {
 		l.stats.Since = time.Now()
-		l.log().Warn("events: the queue cannot be received from: changes show when their TTL ends", "queue", l.url, "error", err)
 	}
 	l.stats.Err = err
+	l.mu.Unlock()
+	if first {
+		l.log().Warn("events: the queue cannot be received from: changes show when their TTL ends", "queue", l.url, "error", err)
+	}
 }
 
 // found notes that it can.
 func (l *Listener) found() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.log().Info("events: the queue is received from again", "queue", l.url, "after", time.Since(l.stats.Since).Round(time.Millisecond))
+	since := l.stats.Since
 	l.stats.Err, l.stats.Since = nil, time.Time{}
+	l.mu.Unlock()
+	l.log().Info("events: the queue is received from again", "queue", l.url, "after", time.Since(since).Round(time.Millisecond))
 }
 
 // Option configures a [Listener]; see [Listen].

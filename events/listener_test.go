@@ -3,8 +3,10 @@ package events_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,6 +259,58 @@ func TestDeletesThatFail(t *testing.T) {
 		require.EqualValues(t, 3, l.Stats().Duplicates)
 		require.Equal(t, 1, stores(server))
 	})
+}
+
+// Nor does it make the listener ask for the same message without a pause, where
+// that is visible again at once.
+func TestDeletesThatFailMakeNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := secretstest.NewServer(t, secretstest.InProcess())
+		_, err := sqs.NewFromConfig(server.Config()).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q"), Attributes: map[string]string{"VisibilityTimeout": "0"}})
+		require.NoError(t, err)
+		server.Inject(secretstest.Fault{Operation: "DeleteMessageBatch", Err: secretstest.AccessDenied()})
+		server.Inject(secretstest.Fault{Operation: "ReceiveMessage", Delay: 10 * time.Millisecond})
+		l := listen(t, server, "q", open(t, server.Config()))
+		send(t, server, "q", change("Update", "/app/url"))
+		time.Sleep(10 * time.Second)
+		require.LessOrEqual(t, server.Calls("ReceiveMessage"), 12)
+		require.EqualValues(t, 1, l.Stats().Events)
+	})
+}
+
+// A logger may look at what it logs about.
+func TestALoggerMayAskForStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := secretstest.NewServer(t, secretstest.InProcess())
+		log := new(curious)
+		remove := server.Inject(secretstest.Fault{Operation: "ReceiveMessage", Err: secretstest.AccessDenied()})
+		l := listen(t, server, "q", open(t, server.Config()), events.WithLogger(slog.New(log)))
+		log.listener.Store(l)
+		send(t, server, "q", "no event")
+		time.Sleep(time.Second / 2)
+		remove()
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, l.Stats().Err)
+		require.GreaterOrEqual(t, log.lines.Load(), int32(3), "lost, found, and what cannot be read")
+	})
+}
+
+// curious is a handler that asks the listener for its Stats.
+type curious struct {
+	listener atomic.Pointer[events.Listener]
+	lines    atomic.Int32
+}
+
+func (*curious) Enabled(context.Context, slog.Level) bool { return true }
+func (c *curious) WithAttrs([]slog.Attr) slog.Handler     { return c }
+func (c *curious) WithGroup(string) slog.Handler          { return c }
+
+func (c *curious) Handle(context.Context, slog.Record) error {
+	if l := c.listener.Load(); l != nil {
+		l.Stats()
+	}
+	c.lines.Add(1)
+	return nil
 }
 
 // Events that never end cost one batch a second at most.

@@ -33,6 +33,8 @@ func Policy(receiver, sender string) (string, error) {
 	action := map[string]string{"sqs": "sqs:SendMessage", "sns": "sns:Publish"}[to.service]
 	principal := map[string]string{"events": "events.amazonaws.com", "sns": "sns.amazonaws.com"}[from.service]
 	switch {
+	case strings.ContainsAny(receiver+sender, "*?$"): // which policies give a meaning to
+		return "", fmt.Errorf("events: %q and %q: want one receiver and one sender, without wildcards", receiver, sender)
 	case action == "" || to.resource == "":
 		return "", fmt.Errorf("events: %q is not the ARN of a queue or a topic", receiver)
 	case principal == "" || from.service == "events" && !strings.HasPrefix(from.resource, "rule/"):

@@ -104,7 +104,8 @@ func TestPolicy(t *testing.T) {
 		require.Equal(t, map[string]any{"Service": test.principal}, statement["Principal"])
 		require.Equal(t, map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": test.from}}, statement["Condition"], "nobody else may send")
 	}
-	for _, bad := range [][2]string{{rule, queue}, {queue, queue}, {topic, topic}, {"", ""}, {"q", rule}, {queue, "arn:aws:events:us-east-1:123456789012:event-bus/default"}} {
+	for _, bad := range [][2]string{{rule, queue}, {queue, queue}, {topic, topic}, {"", ""}, {"q", rule}, {queue, "arn:aws:events:us-east-1:123456789012:event-bus/default"},
+		{queue, "arn:aws:events:us-east-1:123456789012:rule/*"}, {"arn:aws:sqs:us-east-1:123456789012:?", rule}, {queue, "arn:aws:sns:us-east-1:${aws:PrincipalAccount}:t"}} {
 		_, err := events.Policy(bad[0], bad[1])
 		require.Error(t, err, bad)
 	}
