@@ -2,6 +2,7 @@ package secretstest
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,10 +32,18 @@ func listSecrets(c *call, in *listSecretsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sortSecrets(secrets, in.SortBy, in.SortOrder); err != nil {
+	key, descending, err := secretOrder(in.SortBy, in.SortOrder)
+	if err != nil {
 		return nil, err
 	}
-	secrets, next, err := page(c, secrets, sizeOr(in.MaxResults, 100), in.NextToken, badSecretToken)
+	slices.SortFunc(secrets, func(a, b *secret) int {
+		if descending {
+			a, b = b, a
+		}
+		return cmp.Compare(key(a), key(b))
+	})
+	list := listing[*secret]{items: secrets, key: func(i int) string { return key(secrets[i]) }, descending: descending, badToken: badSecretToken}
+	secrets, next, err := list.page(c, sizeOr(in.MaxResults, 100), in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -47,33 +56,36 @@ func listSecrets(c *call, in *listSecretsInput) (any, error) {
 	return out, nil
 }
 
-// sortSecrets sorts by creation, the newest first, unless told otherwise.
-func sortSecrets(secrets []*secret, by, order string) error {
-	var key func(*secret) time.Time
-	switch by {
-	case "", "created-date":
-		key = func(sec *secret) time.Time { return sec.created }
-	case "last-accessed-date":
-		key = func(sec *secret) time.Time { return sec.accessed }
-	case "last-changed-date":
-		key = func(sec *secret) time.Time { return sec.changed }
-	case "name":
-		key = func(*secret) time.Time { return time.Time{} }
-	default:
-		return invalid("sortBy", "Member must satisfy enum value set: [created-date, last-accessed-date, last-changed-date, name]")
-	}
-	sign := 1
+// secretOrder returns what secrets are sorted by: their creation, the newest
+// first, unless told otherwise.
+func secretOrder(by, order string) (key func(*secret) string, descending bool, err error) {
 	switch order {
 	case "asc":
 	case "", "desc":
-		sign = -1
+		descending = true
 	default:
-		return invalid("sortOrder", "Member must satisfy enum value set: [asc, desc]")
+		return nil, false, invalid("sortOrder", "Member must satisfy enum value set: [asc, desc]")
 	}
-	slices.SortFunc(secrets, func(a, b *secret) int {
-		return sign * cmp.Or(key(a).Compare(key(b)), cmp.Compare(a.name, b.name))
-	})
-	return nil
+	var date func(*secret) time.Time
+	switch by {
+	case "", "created-date":
+		date = func(sec *secret) time.Time { return sec.created }
+	case "last-accessed-date":
+		date = func(sec *secret) time.Time { return sec.accessed }
+	case "last-changed-date":
+		date = func(sec *secret) time.Time { return sec.changed }
+	case "name":
+		return func(sec *secret) string { return sec.name }, descending, nil
+	default:
+		return nil, false, invalid("sortBy", "Member must satisfy enum value set: [created-date, last-accessed-date, last-changed-date, name]")
+	}
+	return func(sec *secret) string {
+		t := date(sec)
+		if t.IsZero() {
+			t = time.Unix(0, 0) // never
+		}
+		return fmt.Sprintf("%020d %s", t.UnixNano(), sec.name)
+	}, descending, nil
 }
 
 // A filter of ListSecrets and BatchGetSecretValue.

@@ -107,6 +107,7 @@ type batchError struct {
 
 // A batchItem is a secret to read, and the fault that it meets.
 type batchItem struct {
+	key   string // in the order of the list
 	id    string
 	fault *Error
 }
@@ -116,7 +117,7 @@ func batchGetSecretValue(c *call, in *batchGetSecretValueInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := page(c, items, sizeOr(in.MaxResults, maxBatch), in.NextToken, badSecretToken)
+	items, next, err := listing[batchItem]{items: items, key: func(i int) string { return items[i].key }, badToken: badSecretToken}.page(c, sizeOr(in.MaxResults, maxBatch), in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func (c *call) batchItems(in *batchGetSecretValueInput) ([]batchItem, error) {
 		}
 		items := make([]batchItem, len(secrets))
 		for i, sec := range secrets {
-			items[i] = batchItem{id: sec.arn, fault: c.judgeItem(&c.late, []string{sec.arn, sec.name}, c.operation, "GetSecretValue")}
+			items[i] = batchItem{key: sec.name, id: sec.arn, fault: c.judgeItem(&c.late, []string{sec.arn, sec.name}, c.operation, "GetSecretValue")}
 		}
 		return items, nil
 	}
@@ -162,7 +163,7 @@ func (c *call) batchItems(in *batchGetSecretValueInput) ([]batchItem, error) {
 		if slices.Index(in.SecretIdList, id) < i {
 			continue // asked for twice, answered once
 		}
-		item := batchItem{id: id}
+		item := batchItem{key: byPosition(i), id: id}
 		if c.itemErrs != nil {
 			item.fault = c.itemErrs[i]
 		}
@@ -297,7 +298,7 @@ func listSecretVersionIDs(c *call, in *listSecretVersionIDsInput) (any, error) {
 		}
 		versions = append(versions, out)
 	}
-	versions, next, err := page(c, versions, sizeOr(in.MaxResults, 100), in.NextToken, badSecretToken)
+	versions, next, err := listing[secretVersionOutput]{items: versions, key: byPosition, badToken: badSecretToken}.page(c, sizeOr(in.MaxResults, 100), in.NextToken)
 	if err != nil {
 		return nil, err
 	}

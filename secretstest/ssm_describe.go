@@ -55,7 +55,7 @@ func describeParameters(c *call, in *describeParametersInput) (any, error) {
 		}
 	}
 	slices.SortFunc(found, func(a, b *parameter) int { return cmp.Compare(a.name, b.name) })
-	found, next, err := page(c, found, sizeOr(in.MaxResults, 10), in.NextToken, badParameterToken)
+	found, next, err := listing[*parameter]{items: found, key: func(i int) string { return found[i].name }, badToken: badParameterToken}.page(c, sizeOr(in.MaxResults, 10), in.NextToken)
 	if err != nil {
 		return nil, err
 	}

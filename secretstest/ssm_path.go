@@ -57,7 +57,7 @@ func getParametersByPath(c *call, in *getParametersByPathInput) (any, error) {
 		}
 	}
 	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.parameter.name, b.parameter.name) })
-	hits, next, err := page(c, hits, sizeOr(in.MaxResults, 10), in.NextToken, badParameterToken)
+	hits, next, err := listing[hit]{items: hits, key: func(i int) string { return hits[i].parameter.name }, badToken: badParameterToken}.page(c, sizeOr(in.MaxResults, 10), in.NextToken)
 	if err != nil {
 		return nil, err
 	}

@@ -179,7 +179,8 @@ func getParameterHistory(c *call, in *getParameterHistoryInput) (any, error) {
 	if p == nil || ref.selector != "" {
 		return nil, errParameterNotFound
 	}
-	versions, next, err := page(c, p.versions, sizeOr(in.MaxResults, 50), in.NextToken, badParameterToken)
+	key := func(i int) string { return byPosition(int(p.versions[i].number)) }
+	versions, next, err := listing[*parameterVersion]{items: p.versions, key: key, badToken: badParameterToken}.page(c, sizeOr(in.MaxResults, 50), in.NextToken)
 	if err != nil {
 		return nil, err
 	}

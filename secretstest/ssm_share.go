@@ -129,7 +129,7 @@ func getParameterPolicies(c *call, in *struct {
 	for _, r := range p.policies {
 		entries = append(entries, parameterPolicyEntry{Policy: r.text, PolicyHash: r.hash(), PolicyId: r.id})
 	}
-	entries, next, err := page(c, entries, sizeOr(in.MaxResults, 50), in.NextToken, badParameterToken)
+	entries, next, err := listing[parameterPolicyEntry]{items: entries, key: byPosition, badToken: badParameterToken}.page(c, sizeOr(in.MaxResults, 50), in.NextToken)
 	if err != nil {
 		return nil, err
 	}
