@@ -21,8 +21,9 @@
 // not AWSCURRENT) never is. A value that the store refuses, or that is deleted
 // or written over through the client, is forgotten. Each is good for a maximum
 // age ([WithMaxAge]), counted in wall time from when the store last brought or
-// confirmed it. A version that is pinned is not asked for twice, so it counts
-// from when the process read it.
+// confirmed it. A version that is pinned cannot change and is not asked for twice:
+// it counts from when a process that had read it last wrote the file, so that a
+// start finds it, and what nobody reads any more goes.
 //
 // The file is written two seconds after something changed, and on Close; that
 // nothing changed is noted in it each time a twenty-fourth of the maximum age

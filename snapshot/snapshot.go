@@ -38,6 +38,7 @@ type Snapshot struct {
 	mu     sync.Mutex
 	kept   *simplelru.LRU[provider.Ref, *one] // by when they were kept
 	dirty  bool
+	pinned bool // some version of those that were kept is
 	frozen bool // the file is left alone
 	closed bool
 	status Status
@@ -125,6 +126,9 @@ func (s *Snapshot) refuse(err error) {
 	s.log().Log(context.Background(), level, "secrets: a snapshot is not used", "path", s.path, "reason", err, "then", then)
 }
 
+// period is how often the file is to say at least that nothing changed.
+func (s *Snapshot) period() time.Duration { return s.maxAge / 24 }
+
 // usable reports whether a value of that time may be used.
 func (s *Snapshot) usable(at, now time.Time) bool {
 	age := now.Round(0).Sub(at)
@@ -144,12 +148,13 @@ func (s *Snapshot) Keep(v secrets.Value) {
 		return
 	}
 	now := time.Now().Round(0)
-	o := &one{value: v, at: now}
+	o := &one{value: v, at: now, own: true}
+	s.pinned = s.pinned || ref.Pinned()
 	if old, had := s.kept.Peek(ref); had && alike(old.value, v) {
 		o.saved = old.saved
 	}
 	s.kept.Add(ref, o)
-	if lag := now.Sub(o.saved); lag > s.maxAge/24 || lag < -future {
+	if lag := now.Sub(o.saved); lag > s.period() || lag < -future {
 		s.soil()
 	}
 }
@@ -159,10 +164,14 @@ func (s *Snapshot) Last(ref provider.Ref) (v secrets.Value, kept time.Time, ok b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.kept.Peek(ref)
-	if !ok || !s.usable(o.at, time.Now()) {
+	if !ok {
 		return secrets.Value{}, time.Time{}, false
 	}
-	return o.value, o.at, true
+	now := time.Now()
+	if kept = o.good(now); !s.usable(kept, now) {
+		return secrets.Value{}, time.Time{}, false
+	}
+	return o.value, kept, true
 }
 
 // Forget implements [secrets.Fallback].

@@ -133,6 +133,43 @@ func TestAge(t *testing.T) {
 	})
 }
 
+// A pinned version cannot change and is asked for once, so for the process that
+// read it it does not age; once no process reads it, it does.
+func TestAPinnedVersionAgesFromWhenAProcessHadItLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pinned, other = "ssm:///prod/url?version=3", "sm://prod/db"
+		path := inTemp(t)
+		s := open(t, path)
+		s.Keep(value(t, pinned, "x"))
+		s.Keep(value(t, other, "y"))
+		time.Sleep(100 * time.Hour)
+		require.Equal(t, "x", text(t, s, pinned))
+		empty(t, s, other)
+		killed := open(t, path) // as it is on disk, without a Close
+		require.Equal(t, 1, killed.Status().Loaded)
+		_, at, ok := killed.Last(parse(t, pinned))
+		require.True(t, ok)
+		require.WithinRange(t, at, time.Now().Add(-2*time.Hour), time.Now())
+		require.NoError(t, s.Close())
+
+		s = open(t, path)
+		s.Keep(value(t, other, "y")) // and never the pinned one
+		time.Sleep(23 * time.Hour)
+		require.Equal(t, "x", text(t, s, pinned))
+		time.Sleep(2 * time.Hour)
+		empty(t, s, pinned)
+		s.Keep(value(t, other, "y"))
+		require.NoError(t, s.Close())
+		require.Equal(t, 1, open(t, path).Status().Loaded)
+
+		s = open(t, path)
+		s.Keep(value(t, pinned, "x"))
+		require.NoError(t, s.Close())
+		time.Sleep(25 * time.Hour)
+		require.ErrorIs(t, open(t, path).Status().Refused, snapshot.ErrTooOld, "a file that nobody writes is too old, pinned or not")
+	})
+}
+
 // The clock of a bubble begins in 2000: what was kept outside it is of the future.
 func TestAValueOfTheFutureIsNotUsed(t *testing.T) {
 	path, _ := sample(t)

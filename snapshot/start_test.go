@@ -123,6 +123,31 @@ func TestStartWhileAWSIsUnreachable(t *testing.T) {
 	}
 }
 
+// A client asks for a pinned version once and never again.
+func TestAPinnedVersionIsThereAfterALongRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.NewServer(t, secretstest.InProcess())
+		seed(srv)
+		path := inTemp(t)
+		all := []string{"ssm:///prod/url", "ssm:///prod/url?version=1"}
+		kept := open(t, path)
+		c := client(t, srv, secrets.WithFallback(kept))
+		for _, ref := range all {
+			h, err := secrets.Bind(t.Context(), c, ref, secrets.Text)
+			require.NoError(t, err)
+			defer h.Close()
+		}
+		time.Sleep(30 * time.Hour)
+		require.NoError(t, c.Close())
+		require.NoError(t, kept.Close())
+
+		srv.Inject(secretstest.Fault{Reset: true})
+		got, err := client(t, srv, secrets.WithFallback(open(t, path))).GetAll(t.Context(), all...)
+		require.NoError(t, err)
+		require.Len(t, got, 2)
+	})
+}
+
 func TestWhatTheStoreRefusesIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.NewServer(t, secretstest.InProcess())

@@ -16,6 +16,16 @@ type one struct {
 	value secrets.Value
 	at    time.Time // when the store last brought or confirmed it, without a monotonic reading
 	saved time.Time // the same, as the file has it
+	own   bool      // this process had it from the store
+}
+
+// good returns when a value was known to be good. A pinned version that this
+// process had from the store is: it cannot change, and is not asked for again.
+func (o one) good(now time.Time) time.Time {
+	if o.own && o.value.Ref().Pinned() {
+		return now.Round(0)
+	}
+	return o.at
 }
 
 // record is one in a file.

@@ -22,6 +22,8 @@ func (s *Snapshot) run() {
 	defer close(s.ended)
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
+	confirm := time.NewTicker(s.period())
+	defer confirm.Stop()
 	waiting := false
 	for {
 		select {
@@ -32,20 +34,26 @@ func (s *Snapshot) run() {
 			}
 		case <-timer.C:
 			waiting = false
-			if s.write() != nil {
+			if s.write(s.ctx) != nil {
 				timer.Reset(again)
 				waiting = true
 			}
+		case <-confirm.C: // nobody else says it of a pinned version
+			s.mu.Lock()
+			if s.pinned {
+				s.soil()
+			}
+			s.mu.Unlock()
 		case <-s.ctx.Done():
 			timer.Stop()
-			_ = s.write() // Close returns it
+			_ = s.write(context.Background()) // Close returns it
 			return
 		}
 	}
 }
 
-// write writes the file if there is something new.
-func (s *Snapshot) write() error {
+// write writes the file if there is something new. Ctx is for the [Envelope].
+func (s *Snapshot) write(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.dirty {
 		s.mu.Unlock()
@@ -55,8 +63,9 @@ func (s *Snapshot) write() error {
 	now := time.Now()
 	all := make([]one, 0, s.kept.Len())
 	for _, ref := range s.kept.Keys() {
-		if o, _ := s.kept.Peek(ref); s.usable(o.at, now) {
-			all = append(all, *o)
+		o, _ := s.kept.Peek(ref)
+		if at := o.good(now); s.usable(at, now) {
+			all = append(all, one{value: o.value, at: at})
 		} else {
 			s.kept.Remove(ref)
 		}
@@ -64,7 +73,7 @@ func (s *Snapshot) write() error {
 	s.mu.Unlock()
 	slices.Reverse(all) // the latest first
 
-	left, err := s.save(all)
+	left, err := s.save(ctx, all)
 	s.mu.Lock()
 	failed := s.status.Err != nil
 	if s.status.Err = err; err != nil {
@@ -79,6 +88,7 @@ func (s *Snapshot) write() error {
 	}
 	s.mu.Unlock()
 	switch {
+	case ctx.Err() != nil: // Close has it written once more
 	case err != nil && !failed:
 		s.log().Warn("secrets: a snapshot cannot be written: it is tried again", "path", s.path, "error", err)
 	case err == nil && failed:
@@ -91,9 +101,9 @@ func (s *Snapshot) write() error {
 }
 
 // save writes values, and returns how many there was no room for.
-func (s *Snapshot) save(all []one) (left int, err error) {
+func (s *Snapshot) save(ctx context.Context, all []one) (left int, err error) {
 	if s.data == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
+		ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 		defer cancel()
 		if s.data, err = s.keys[0].newDataKey(ctx); err != nil {
 			s.data = nil

@@ -101,7 +101,7 @@ func TestNothingWaitsForTheWriter(t *testing.T) {
 		s.Forget(parse(t, "sm://a"))
 		require.Equal(t, began, time.Now())
 		require.ErrorIs(t, s.Close(), snapshot.ErrKeyService)
-		require.LessOrEqual(t, time.Since(began), 20*time.Second)
+		require.LessOrEqual(t, time.Since(began), 10*time.Second)
 	})
 }
 
