@@ -189,7 +189,7 @@ func New(cfg aws.Config, opts ...Option) *Store {
 	s.clients.New = func(region string) *secretsmanager.Client {
 		return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 			o.Region = region
-			o.APIOptions = append(o.APIOptions, awsread.Report(cost))
+			o.APIOptions = append(o.APIOptions, awsread.PlainBody, awsread.Report(cost))
 		})
 	}
 	for _, opt := range opts {

@@ -146,7 +146,7 @@ func New(cfg aws.Config, opts ...Option) *Store {
 	s.clients.New = func(region string) *ssm.Client {
 		return ssm.NewFromConfig(cfg, func(o *ssm.Options) {
 			o.Region = region
-			o.APIOptions = append(o.APIOptions, awsread.Report(cost))
+			o.APIOptions = append(o.APIOptions, awsread.PlainBody, awsread.Report(cost))
 		})
 	}
 	for _, opt := range opts {
