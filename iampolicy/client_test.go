@@ -193,14 +193,6 @@ func TestWritesAreCoveredExactly(t *testing.T) {
 		}
 		requireExact(t, all.All(), p.used())
 
-		use := home(iampolicy.Use{})
-		require.ErrorContains(t, p.recorder.Add(&use), "PutSecretValue")
-		use = home(iampolicy.Use{Put: append(created, written...), Delete: written})
-		require.NoError(t, p.recorder.Add(&use))
-		require.False(t, use.Describe, "DescribeSecret is of Put")
-		use.Listing = true // but not listed yet
-		require.NoError(t, p.recorder.Add(&use))
-		require.True(t, use.Listing)
 	})
 }
 
@@ -228,42 +220,6 @@ func TestWhatRejectTriesIsCovered(t *testing.T) {
 		used := p.used()
 		require.True(t, slices.Contains(used, need{"ssm:GetParameter", ssmARN + ".rotation/prod/a"}))
 		requireCovered(t, policies(t, iampolicy.Use{Read: refs, Reject: true}).All(), used)
-	})
-}
-
-func TestARecorderMakesThePolicyOfARunningClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newProgram(t, nil, nil)
-		ctx := t.Context()
-		_, err := p.GetAll(ctx, reads...)
-		require.NoError(t, err)
-		_, err = p.Get(ctx, "sm://prod/none#x")
-		require.ErrorIs(t, err, provider.ErrNotFound)
-		h, err := secrets.Bind(ctx, p.Client, "ssm:///prod/c", secrets.Text)
-		require.NoError(t, err)
-		defer h.Close()
-		for range 100 {
-			_, err = p.Get(ctx, "sm://prod/a#x")
-			require.NoError(t, err)
-		}
-		require.Equal(t, []string{"sm://prod/a", "sm://prod/b", "sm://prod/none", "ssm:///prod/a", "ssm:///prod/b", "ssm:///prod/c", "ssm://plain"}, p.recorder.Refs())
-		require.Equal(t, []string{"BatchGetSecretValue", "GetParameter", "GetParameters", "GetSecretValue"}, p.recorder.Operations())
-		use := home(iampolicy.Use{})
-		require.NoError(t, p.recorder.Add(&use))
-		got, err := use.Policies()
-		require.NoError(t, err)
-		requireCovered(t, got.All(), p.used())
-		want := policies(t, iampolicy.Use{Read: append(slices.Clone(reads), "sm://prod/none", "ssm:///prod/c")})
-		require.Equal(t, want.All().String(), got.All().String())
-
-		for range p.List(ctx, "ssm:///prod/") {
-			continue
-		}
-		use = home(iampolicy.Use{})
-		require.ErrorContains(t, p.recorder.Add(&use), "GetParametersByPath")
-		use = home(iampolicy.Use{List: []string{"ssm:///prod/"}})
-		require.NoError(t, p.recorder.Add(&use))
-		require.Error(t, p.recorder.Add(&iampolicy.Use{}), "without an account there are no ARNs")
 	})
 }
 

@@ -10,7 +10,7 @@
 //	fmt.Println(policies.Required)
 //
 // The refs are a list, or those of a struct that Client.Load fills ([Refs]), or
-// what a running client asked its stores for ([Recorder]). It makes no network
+// what a running client read, wrote and deleted ([Recorder]). It makes no network
 // call.
 //
 // # What is in it
