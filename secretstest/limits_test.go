@@ -91,9 +91,30 @@ func TestEveryLimit(t *testing.T) {
 		"Type": {-1, 256, validation, createWith(func(n int) secretsmanager.CreateSecretInput {
 			return secretsmanager.CreateSecretInput{Type: chars(n)}
 		})},
-		"stages of a new version": {-1, 20, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+		"stages of a new version, all its own": {-1, 20, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
 			_, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: id, SecretString: id, VersionStages: list(n)})
 			return err
+		}},
+		"stages of a first version": {-1, 20, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+			empty := aws.String(fmt.Sprint("new-", n))
+			if _, err := sm.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: empty}); err != nil {
+				return err
+			}
+			_, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: empty, SecretString: id, VersionStages: append(list(n-1), "AWSCURRENT")})
+			return err
+		}},
+		"stages of all versions": {-1, 20, "LimitExceededException", func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+			name := aws.String(fmt.Sprint("new-", n))
+			if _, err := sm.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: name, SecretString: id}); err != nil {
+				return err
+			}
+			labels := list(n) // beside AWSCURRENT
+			for _, stages := range [][]string{labels[:9], labels[9:]} {
+				if _, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: name, SecretString: id, VersionStages: stages}); err != nil {
+					return err
+				}
+			}
+			return nil
 		}},
 		"name of a stage": {1, 256, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
 			_, err := sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: id, SecretString: id, VersionStages: []string{*chars(n)}})
@@ -162,6 +183,18 @@ func TestEveryLimit(t *testing.T) {
 		}},
 		"VersionId": {32, 64, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
 			_, err := sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: id, VersionId: chars(n)})
+			return unless(err, "ResourceNotFoundException")
+		}},
+		"VersionStage": {1, 256, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+			_, err := sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: id, VersionStage: chars(n)})
+			return unless(err, "ResourceNotFoundException")
+		}},
+		"MoveToVersionId": {32, 64, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+			_, err := sm.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{SecretId: id, VersionStage: id, MoveToVersionId: chars(n)})
+			return unless(err, "ResourceNotFoundException")
+		}},
+		"RemoveFromVersionId": {32, 64, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {
+			_, err := sm.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{SecretId: id, VersionStage: id, RemoveFromVersionId: chars(n)})
 			return unless(err, "ResourceNotFoundException")
 		}},
 		"SecretId": {-1, 2048, validation, func(ctx context.Context, sm *secretsmanager.Client, _ *ssm.Client, n int) error {

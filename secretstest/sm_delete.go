@@ -143,6 +143,8 @@ func untagSecret(c *call, in *untagSecretInput) (any, error) {
 			return nil, err
 		}
 	}
-	sec.tags, sec.changed = removeTags(sec.tags, in.TagKeys), c.time
+	if left := removeTags(sec.tags, in.TagKeys); len(left) < len(sec.tags) {
+		sec.tags, sec.changed = left, c.time // else "the secret metadata is unchanged"
+	}
 	return struct{}{}, nil
 }

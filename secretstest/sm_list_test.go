@@ -333,6 +333,11 @@ func TestSecretTags(t *testing.T) {
 	_, err = sm.UntagResource(t.Context(), &secretsmanager.UntagResourceInput{SecretId: id, TagKeys: []string{"k", "nope"}})
 	require.NoError(t, err)
 	require.Equal(t, tag("l", "2"), describe(t, sm, "a").Tags)
+	changed := describe(t, sm, "a").LastChangedDate
+	srv.Advance(time.Hour)
+	_, err = sm.UntagResource(t.Context(), &secretsmanager.UntagResourceInput{SecretId: id, TagKeys: []string{"nope"}})
+	require.NoError(t, err)
+	require.Equal(t, changed, describe(t, sm, "a").LastChangedDate, "nothing was changed")
 	var many []string
 	for i := range 50 {
 		many = append(many, fmt.Sprint("t", i), "")

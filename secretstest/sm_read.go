@@ -6,8 +6,8 @@ import (
 
 type getSecretValueInput struct {
 	secretID
-	VersionId    string
-	VersionStage string
+	VersionId    *string
+	VersionStage *string
 }
 
 // A secretValueOutput is the answer of GetSecretValue and an entry of
@@ -23,7 +23,23 @@ type secretValueOutput struct {
 }
 
 func getSecretValue(c *call, in *getSecretValueInput) (any, error) {
-	return c.secretValue(in.SecretId, in.VersionId, in.VersionStage)
+	if err := checkVersionID("versionId", in.VersionId); err != nil {
+		return nil, err
+	}
+	if in.VersionStage != nil {
+		if err := checkLength("versionStage", len(*in.VersionStage), 1, maxStageName); err != nil {
+			return nil, err
+		}
+	}
+	return c.secretValue(in.SecretId, stringOr(in.VersionId), stringOr(in.VersionStage))
+}
+
+// checkVersionID holds the ID of a version against the model.
+func checkVersionID(member string, id *string) error {
+	if id == nil {
+		return nil
+	}
+	return checkLength(member, len(*id), 32, 64)
 }
 
 // secretValue reads one version and records the access.
@@ -31,11 +47,6 @@ func (c *call) secretValue(id, versionID, stage string) (*secretValueOutput, err
 	sec, err := c.secret(id, true)
 	if err != nil {
 		return nil, err
-	}
-	if versionID != "" {
-		if err := checkLength("versionId", len(versionID), 32, 64); err != nil {
-			return nil, err
-		}
 	}
 	v, err := sec.selectVersion(versionID, stage)
 	if err != nil {
@@ -247,6 +258,11 @@ func describeSecret(c *call, in *secretID) (any, error) {
 	out := sec.output()
 	out.ReplicationStatus = sec.replicationStatus()
 	out.VersionIdsToStages = sec.stages()
+	if sec.rotation != nil && !sec.rotation.enabled {
+		// "If the secret isn't configured for rotation or rotation has been
+		// disabled, Secrets Manager returns null"; ListSecrets still tells it.
+		out.LastRotatedDate = epoch{}
+	}
 	return out, nil
 }
 

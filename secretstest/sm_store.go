@@ -17,6 +17,8 @@ const (
 	stagePending  = "AWSPENDING"
 )
 
+var ownStages = []string{stageCurrent, stagePrevious, stagePending}
+
 const (
 	// PutSecretValue: "Secrets Manager keeps 100 of the most recent versions,
 	// but it keeps all secret versions created in the last 24 hours."
@@ -24,7 +26,7 @@ const (
 	keepVersionsFor   = 24 * time.Hour
 
 	maxSecretSize = 65_536 // bytes, of text or binary
-	maxStages     = 20     // labels on a version
+	maxStages     = 20     // labels on a version, and on all of a secret (user guide, "Secrets Manager quotas")
 	maxStageName  = 256
 )
 
@@ -129,6 +131,34 @@ func (sec *secret) label(v *secretVersion, stage string) {
 	}
 }
 
+// checkStages holds labels that are to be attached to v against the quota of 20
+// on a version, and of 20 attached to all versions. AWS does not say whether its
+// own labels count among the latter: here they do not.
+func (sec *secret) checkStages(v *secretVersion, stages ...string) error {
+	onVersion := len(v.stages)
+	onAll, added := 0, 0
+	for _, other := range sec.versions {
+		for _, stage := range other.stages {
+			if !slices.Contains(ownStages, stage) {
+				onAll++
+			}
+		}
+	}
+	for i, stage := range stages {
+		if slices.Index(stages, stage) < i || slices.Contains(v.stages, stage) {
+			continue
+		}
+		onVersion++
+		if sec.labelled(stage) == nil && !slices.Contains(ownStages, stage) {
+			added++
+		}
+	}
+	if onVersion > maxStages || added > 0 && onAll+added > maxStages {
+		return fail("LimitExceededException", "You have reached the maximum of %d staging labels attached to the versions of this secret.", maxStages)
+	}
+	return nil
+}
+
 func (v *secretVersion) unlabel(stage string) {
 	v.stages = slices.DeleteFunc(v.stages, func(s string) bool { return s == stage })
 }
@@ -142,6 +172,9 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 			return v, nil
 		}
 		if !v.value.given() {
+			if err := sec.checkStages(v, stages...); err != nil {
+				return nil, err
+			}
 			v.value = value // of a rotation, which made the version
 			for _, stage := range stages {
 				sec.label(v, stage)
@@ -150,14 +183,17 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 			sec.wrote(v, now)
 			return v, nil
 		}
-		return nil, fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", id, sec.arn)
+		return nil, errTokenInUse(id, sec)
+	}
+	if len(sec.versions) == 0 && !slices.Contains(stages, stageCurrent) {
+		stages = append([]string{stageCurrent}, stages...)
+	}
+	v := &secretVersion{id: id, value: value, kmsKeyID: sec.kmsKeyID, created: now}
+	if err := sec.checkStages(v, stages...); err != nil {
+		return nil, err
 	}
 	if err := sec.makeRoom(now); err != nil {
 		return nil, err
-	}
-	v := &secretVersion{id: id, value: value, kmsKeyID: sec.kmsKeyID, created: now}
-	if len(sec.versions) == 0 && !slices.Contains(stages, stageCurrent) {
-		stages = append([]string{stageCurrent}, stages...)
 	}
 	sec.versions = append(sec.versions, v)
 	for _, stage := range stages {
@@ -166,6 +202,10 @@ func (sec *secret) addVersion(now time.Time, id string, value secretValue, stage
 	sec.changed = now
 	sec.wrote(v, now)
 	return v, nil
+}
+
+func errTokenInUse(token string, sec *secret) error {
+	return fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, sec.arn)
 }
 
 // makeRoom removes the oldest deprecated version when there are 100. A version

@@ -121,8 +121,12 @@ func TestClientRequestTokenIsIdempotent(t *testing.T) {
 	_, err = putToken("other", 1)
 	requireCode(t, err, "ResourceExistsException")
 	require.NotContains(t, err.Error(), "other")
-	_, err = sm.UpdateSecret(t.Context(), &secretsmanager.UpdateSecretInput{SecretId: aws.String("a"), SecretBinary: []byte("w"), ClientRequestToken: token(2)})
-	requireCode(t, err, "ResourceExistsException")
+	for _, in := range []secretsmanager.UpdateSecretInput{{SecretBinary: []byte("w")}, {SecretString: aws.String("w")}} {
+		in.SecretId, in.ClientRequestToken, in.Description = aws.String("a"), token(2), aws.String("d")
+		_, err = sm.UpdateSecret(t.Context(), &in)
+		requireCode(t, err, "ResourceExistsException")
+		require.Nil(t, describe(t, sm, "a").Description)
+	}
 	require.Len(t, describe(t, sm, "a").VersionIdsToStages, 2)
 }
 
@@ -219,6 +223,9 @@ func TestUpdateSecretVersionStage(t *testing.T) {
 		require.NoError(t, move(fmt.Sprint("s", i), "", v1))
 	}
 	requireCode(t, move("one-more", "", v1), "LimitExceededException")
+	require.NoError(t, move("one-more", "", v2))
+	requireCode(t, move("too-many", "", v2), "LimitExceededException", "You have reached the maximum of 20 staging labels attached to the versions of this secret.")
+	require.NoError(t, move("s0", v1, v2), "labels still move")
 }
 
 func TestGetSecretValueSelectsVersions(t *testing.T) {

@@ -1,9 +1,6 @@
 package secretstest
 
-import (
-	"cmp"
-	"slices"
-)
+import "cmp"
 
 type createSecretInput struct {
 	Name                        string
@@ -173,7 +170,9 @@ type updateSecretInput struct {
 }
 
 // updateSecret changes the details of a secret and, with a value, makes it the
-// new AWSCURRENT version.
+// new AWSCURRENT version. Unlike PutSecretValue it refuses the token of a version
+// that exists, whatever the value (UpdateSecret: "the operation results in an
+// error").
 func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	value := secretValue{in.SecretString, in.SecretBinary}
 	description := stringOr(in.Description)
@@ -191,8 +190,8 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.KmsKeyId != nil {
-		sec.encrypt(secretKey(key))
+	if value.given() && sec.version(*in.ClientRequestToken) != nil {
+		return nil, errTokenInUse(*in.ClientRequestToken, sec)
 	}
 	out := &secretVersionRef{ARN: sec.arn, Name: sec.name}
 	if value.given() {
@@ -201,6 +200,9 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 			return nil, err
 		}
 		out.VersionId = v.id
+	}
+	if in.KmsKeyId != nil {
+		sec.encrypt(secretKey(key)) // the new version too
 	}
 	if in.Description != nil {
 		sec.description = description
@@ -232,8 +234,8 @@ func stringOr(s *string) string {
 
 type updateSecretVersionStageInput struct {
 	secretID
-	MoveToVersionId     string
-	RemoveFromVersionId string
+	MoveToVersionId     *string
+	RemoveFromVersionId *string
 	VersionStage        string
 }
 
@@ -244,33 +246,37 @@ func updateSecretVersionStage(c *call, in *updateSecretVersionStageInput) (any, 
 	if err := checkLength("versionStage", len(in.VersionStage), 1, maxStageName); err != nil {
 		return nil, err
 	}
-	sec, err := c.valueSecret(in.SecretId, cmp.Or(in.MoveToVersionId, in.RemoveFromVersionId))
+	if err := cmp.Or(checkVersionID("moveToVersionId", in.MoveToVersionId), checkVersionID("removeFromVersionId", in.RemoveFromVersionId)); err != nil {
+		return nil, err
+	}
+	to, from := stringOr(in.MoveToVersionId), stringOr(in.RemoveFromVersionId)
+	sec, err := c.valueSecret(in.SecretId, cmp.Or(to, from))
 	if err != nil {
 		return nil, err
 	}
 	out := &secretVersionRef{ARN: sec.arn, Name: sec.name}
 	holder := sec.labelled(in.VersionStage)
-	if in.MoveToVersionId == "" {
-		if err := sec.removeStage(holder, in.VersionStage, in.RemoveFromVersionId); err != nil {
+	if to == "" {
+		if err := sec.removeStage(holder, in.VersionStage, from); err != nil {
 			return nil, err
 		}
 		sec.changed = c.time
 		return out, nil
 	}
-	target := sec.version(in.MoveToVersionId)
+	target := sec.version(to)
 	switch {
 	case target == nil:
-		return nil, errVersionNotFound(in.MoveToVersionId)
-	case holder == target && in.RemoveFromVersionId == "":
+		return nil, errVersionNotFound(to)
+	case holder == target && from == "":
 		return out, nil
-	case holder == nil && in.RemoveFromVersionId == "":
-	case in.RemoveFromVersionId == "":
+	case holder == nil && from == "":
+	case from == "":
 		return nil, fail("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage, holder.id)
-	case holder == nil || holder.id != in.RemoveFromVersionId:
-		return nil, errNotAttached(in.VersionStage, in.RemoveFromVersionId)
+	case holder == nil || holder.id != from:
+		return nil, errNotAttached(in.VersionStage, from)
 	}
-	if !slices.Contains(target.stages, in.VersionStage) && len(target.stages) >= maxStages {
-		return nil, fail("LimitExceededException", "You have reached the maximum of %d staging labels of a version.", maxStages)
+	if err := sec.checkStages(target, in.VersionStage); err != nil {
+		return nil, err
 	}
 	sec.label(target, in.VersionStage)
 	sec.changed = c.time
