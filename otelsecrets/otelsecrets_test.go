@@ -1,6 +1,7 @@
 package otelsecrets_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/otelsecrets"
+	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
 	"github.com/c0629bfc/secrets/sm"
 	"github.com/c0629bfc/secrets/ssm"
@@ -228,6 +230,75 @@ func TestSpans(t *testing.T) {
 		require.Equal(t, "AccessDeniedException", attributes(call)["error.type"])
 		require.Equal(t, "access_denied", attributes(refresh)["error.type"])
 	})
+}
+
+// The conventions for AWS SDK calls are for those alone, and each has its service.
+func TestEachCallHasTheServiceItGoesTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, spans := secretstest.NewServer(t, secretstest.InProcess()), tracetest.NewSpanRecorder()
+		telemetry, err := otelsecrets.New(otelsecrets.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))))
+		require.NoError(t, err)
+		cfg := srv.Config()
+		c, err := secrets.New(secrets.WithProvider(sm.New(cfg, sm.WithListing("a"), sm.WithDescribe())), secrets.WithProvider(ssm.New(cfg, ssm.WithExpiry())),
+			secrets.WithProvider(other{}), secrets.WithObserver(telemetry.Observer()), secrets.WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		defer c.Close()
+		ctx := t.Context()
+		refs := []string{"sm://a", "sm://b", "sm://c", "ssm:///a", "ssm:///b", "other://x"}
+		for _, ref := range refs[:5] {
+			version, err := c.Put(ctx, ref, canary)
+			require.NoError(t, err)
+			_, err = c.Put(ctx, ref, "changed", secrets.IfVersion(version))
+			require.NoError(t, err)
+		}
+		for range 3 {
+			_, err = c.GetAll(ctx, refs...)
+			require.NoError(t, err)
+			time.Sleep(secrets.DefaultTTL)
+		}
+		for _, prefix := range []string{"sm://", "ssm:///"} {
+			for _, err := range c.List(ctx, prefix) {
+				require.NoError(t, err)
+			}
+		}
+		for _, ref := range refs[:5] {
+			require.NoError(t, c.Delete(ctx, ref))
+		}
+		seen := make(map[string]int)
+		for _, s := range spans.Ended() {
+			if s.SpanKind() == trace.SpanKindClient {
+				a := attributes(s)
+				seen[a["rpc.system"]+"|"+a["rpc.service"]+"|"+a["rpc.method"]]++
+				require.Equal(t, strings.TrimPrefix(a["rpc.service"]+"/"+a["rpc.method"], "/"), s.Name())
+			}
+		}
+		require.Positive(t, seen["||AccessSecretVersion"], "which has a Secret in its name")
+		delete(seen, "||AccessSecretVersion")
+		calls := make(map[string]int)
+		for _, r := range srv.Requests() {
+			service := "Secrets Manager"
+			if strings.Contains(r.Operation, "Parameter") {
+				service = "SSM"
+			}
+			calls["aws-api|"+service+"|"+r.Operation]++
+		}
+		require.Equal(t, calls, seen)
+		require.GreaterOrEqual(t, len(calls), 13, "%v", calls)
+	})
+}
+
+// other is a store that is not of AWS.
+type other struct{}
+
+func (other) Scheme() string { return "other" }
+
+func (other) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
+	provider.ReportCall(ctx, provider.Call{Operation: "AccessSecretVersion"})
+	results := make([]provider.Result, len(refs))
+	for i, r := range refs {
+		results[i].Value = provider.NewValue(r, provider.NewVersion("1", time.Time{}), provider.String, canary)
+	}
+	return results
 }
 
 func TestReadEvents(t *testing.T) {

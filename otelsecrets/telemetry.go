@@ -195,13 +195,16 @@ func outcomeOf(r secrets.Refresh) string {
 }
 
 // serviceOf returns the AWS SDK's ID of the service that has an operation (the
-// ServiceID of packages secretsmanager and ssm), or nothing.
+// ServiceID of packages secretsmanager and ssm) of those that packages sm, ssm and
+// agent call for a client, or nothing.
 func serviceOf(operation string) string {
-	switch {
-	case strings.Contains(operation, "Parameter"):
-		return "SSM"
-	case strings.Contains(operation, "Secret"):
+	switch operation {
+	case "GetSecretValue", "BatchGetSecretValue", "ListSecrets", "DescribeSecret",
+		"CreateSecret", "PutSecretValue", "UpdateSecretVersionStage", "DeleteSecret":
 		return "Secrets Manager"
+	case "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
+		"PutParameter", "DeleteParameter":
+		return "SSM"
 	}
 	return ""
 }
