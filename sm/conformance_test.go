@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go/middleware"
@@ -105,7 +100,7 @@ func TestConformanceEndpoint(t *testing.T) {
 	cfg := endpoint(t)
 	for mode, opts := range modes {
 		h := harness(cfg, opts...)
-		if strings.Contains(os.Getenv("AWS_ENDPOINT_URL"), ".amazonaws.com") {
+		if readtest.EndpointIsAWS() {
 			// The suite does not wait for what takes AWS its time: five minutes
 			// until a listing is right (API ListSecrets), and a deletion at once,
 			// which is asynchronous (API DeleteSecret).
@@ -118,26 +113,7 @@ func TestConformanceEndpoint(t *testing.T) {
 	}
 }
 
-// endpoint is the configuration for AWS_ENDPOINT_URL; a test that needs it skips
-// without.
-func endpoint(t *testing.T) aws.Config {
-	t.Helper()
-	if os.Getenv("AWS_ENDPOINT_URL") == "" {
-		t.Skip("AWS_ENDPOINT_URL is not set")
-	}
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
-		tr.DisableKeepAlives = true // leaves no goroutine behind
-	})
-	opts := []func(*config.LoadOptions) error{
-		config.WithRegion("us-east-1"), config.WithHTTPClient(client), config.WithAPIOptions([]func(*middleware.Stack) error{askForCurrent}),
-	}
-	if os.Getenv("AWS_ACCESS_KEY_ID") == "" {
-		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")))
-	}
-	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
-	require.NoError(t, err)
-	return cfg
-}
+func endpoint(t *testing.T) aws.Config { return readtest.Endpoint(t, askForCurrent) }
 
 // askForCurrent has GetSecretValue name the stage that is its default (API
 // GetSecretValue, VersionStage). Without one, moto 5.2.1 answers with the

@@ -3,16 +3,11 @@ package ssm_test
 import (
 	"context"
 	"errors"
-	"net/http"
-	"os"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsssm "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
@@ -63,26 +58,9 @@ func conform(t *testing.T, srv *secretstest.Server, opts ...ssm.Option) {
 // it says ParameterNotFound of a label that no version carries, which is why
 // the suite has no test of labels.
 func TestConformanceEndpoint(t *testing.T) {
-	cfg := endpoint(t)
+	cfg := readtest.Endpoint(t)
 	providertest.Run(t, harness(cfg))
 	t.Run("Expiry", func(t *testing.T) { providertest.Run(t, harness(cfg, ssm.WithExpiry())) })
-}
-
-// endpoint is the configuration for the endpoint of AWS_ENDPOINT_URL.
-func endpoint(t *testing.T) aws.Config {
-	if os.Getenv("AWS_ENDPOINT_URL") == "" {
-		t.Skip("AWS_ENDPOINT_URL is not set")
-	}
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
-		tr.DisableKeepAlives = true // leaves no goroutine behind
-	})
-	opts := []func(*config.LoadOptions) error{config.WithRegion("us-east-1"), config.WithHTTPClient(client)}
-	if os.Getenv("AWS_ACCESS_KEY_ID") == "" {
-		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")))
-	}
-	cfg, err := config.LoadDefaultConfig(t.Context(), opts...)
-	require.NoError(t, err)
-	return cfg
 }
 
 // harness writes by the SDK, so that it suits every endpoint. Parameters have

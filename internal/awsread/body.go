@@ -19,7 +19,11 @@ import (
 // it. Of a Read, io.EOF is what the transport looks for (issue 2737 of
 // aws/aws-sdk-go-v2).
 func PlainBody(stack *middleware.Stack) error {
-	return stack.Build.Add(middleware.BuildMiddlewareFunc("SecretsPlainBody",
+	const id = "SecretsPlainBody"
+	if _, ok := stack.Build.Get(id); ok { // by the configuration, of tests say
+		return nil
+	}
+	return stack.Build.Add(middleware.BuildMiddlewareFunc(id,
 		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (out middleware.BuildOutput, metadata middleware.Metadata, err error) {
 			if r, ok := in.Request.(*smithyhttp.Request); ok {
 				if body, ok := r.GetStream().(io.ReadSeeker); ok {
