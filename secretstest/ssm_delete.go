@@ -52,7 +52,7 @@ func (c *call) tagged(r taggedResource) (*parameter, error) {
 	}
 	p, err := c.own(r.ResourceId)
 	if err != nil {
-		return nil, fail("InvalidResourceId", "The resource ID is not valid. Verify that you entered the correct ID and try again.")
+		return nil, fail("InvalidResourceId", "The resource ID %q is not valid. Verify that you entered the correct ID and try again.", r.ResourceId)
 	}
 	return p, nil
 }

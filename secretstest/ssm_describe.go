@@ -41,10 +41,8 @@ func describeParameters(c *call, in *describeParametersInput) (any, error) {
 			filters = append(filters, f)
 		}
 	}
-	for _, f := range filters {
-		if err := f.check("tag:*", "Name", "Path", "Type", "KeyId", "Tier", "DataType"); err != nil {
-			return nil, err
-		}
+	if err := checkFilters(filters, "tag:*", "Name", "Path", "Type", "KeyId", "Tier", "DataType"); err != nil {
+		return nil, err
 	}
 	var found []*parameter
 	if !in.Shared { // nothing is shared through AWS RAM here

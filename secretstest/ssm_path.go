@@ -31,13 +31,11 @@ func getParametersByPath(c *call, in *getParametersByPathInput) (any, error) {
 	if err := checkRange("maxResults", in.MaxResults, 1, 10); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(path, "/") || !parameterNamePattern.MatchString(path) {
+	if !strings.HasPrefix(path, "/") || !parameterNamePattern.MatchString(path) || strings.Contains(path, "//") {
 		return nil, errPath
 	}
-	for _, f := range in.ParameterFilters {
-		if err := f.check("Type", "KeyId", "Label"); err != nil {
-			return nil, err
-		}
+	if err := checkFilters(in.ParameterFilters, "Type", "KeyId", "Label"); err != nil {
+		return nil, err
 	}
 	source := c.store.parameters
 	if strings.HasPrefix(path, strings.TrimSuffix(publicPrefix, "/")) {
@@ -96,83 +94,4 @@ func selectByFilters(p *parameter, filters []stringFilter) *parameterVersion {
 		}
 	}
 	return v
-}
-
-// A stringFilter is a ParameterStringFilter.
-type stringFilter struct {
-	Key    string
-	Option string
-	Values []string
-}
-
-// check holds a filter against the keys of an operation and the options of its
-// key (ParameterStringFilter).
-func (f stringFilter) check(keys ...string) error {
-	if !slices.ContainsFunc(keys, func(key string) bool {
-		prefix, isPrefix := strings.CutSuffix(key, "*")
-		return f.Key == key || isPrefix && strings.HasPrefix(f.Key, prefix)
-	}) {
-		return fail("InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [%s].", f.Key, strings.Join(keys, ", "))
-	}
-	options := []string{"", "Equals", "BeginsWith"}
-	switch f.Key {
-	case "Name":
-		options = append(options, "Contains")
-	case "Path":
-		options = []string{"", "Recursive", "OneLevel"}
-	case "Label":
-		options = []string{"", "Equals"}
-	}
-	if !slices.Contains(options, f.Option) {
-		return fail("InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [%s].", f.Option, strings.Join(options[1:], ", "))
-	}
-	if len(f.Values) == 0 && !strings.HasPrefix(f.Key, "tag:") {
-		return fail("InvalidFilterValue", "The following filter values are missing : null for filter key %s.", f.Key)
-	}
-	if len(f.Values) > 50 {
-		return checkLength("parameterFilters.member.values", len(f.Values), 1, 50)
-	}
-	for _, value := range f.Values {
-		if err := checkLength("parameterFilters.member.values.member", len(value), 1, 1024); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// matches compares a text with the filter's values, by its option.
-func (f stringFilter) matches(text string) bool {
-	return slices.ContainsFunc(f.Values, func(value string) bool {
-		switch f.Option {
-		case "BeginsWith":
-			return strings.HasPrefix(text, value)
-		case "Contains":
-			return strings.Contains(text, value)
-		}
-		return text == value
-	})
-}
-
-func (f stringFilter) accepts(p *parameter, v *parameterVersion) bool {
-	if key, ok := strings.CutPrefix(f.Key, "tag:"); ok {
-		return slices.ContainsFunc(p.tags, func(t tag) bool {
-			return t.Key == key && (len(f.Values) == 0 || f.matches(t.Value))
-		})
-	}
-	switch f.Key {
-	case "Name":
-		// Names match with and without the leading slash.
-		return f.matches(p.name) || f.matches(strings.TrimPrefix(p.name, "/"))
-	case "Path":
-		return slices.ContainsFunc(f.Values, func(path string) bool { return below(p.name, path, f.Option == "Recursive") })
-	case "Type":
-		return f.matches(v.kind)
-	case "KeyId":
-		return v.keyID != "" && f.matches(v.keyID)
-	case "Tier":
-		return f.matches(v.tier)
-	case "DataType":
-		return f.matches(v.dataType)
-	}
-	return false
 }

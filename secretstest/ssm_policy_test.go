@@ -301,12 +301,6 @@ func TestAllowedPatternHoldsForEachItemOfAList(t *testing.T) {
 	requireCode(t, put("1,b"), "ParameterPatternMismatchException")
 }
 
-func TestDescribeParametersHasNoLabelFilter(t *testing.T) {
-	_, _, ps := start(t)
-	_, err := ps.DescribeParameters(t.Context(), &ssm.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Label"), Values: []string{"x"}}}})
-	requireCode(t, err, "InvalidFilterKey")
-}
-
 func TestHistoryDescribesEachVersion(t *testing.T) {
 	srv, _, ps := start(t)
 	put := func(in ssm.PutParameterInput) {

@@ -183,11 +183,15 @@ func (s *Server) lookParameter(at place, ref parameterID) *parameter {
 }
 
 // own finds a parameter of the caller by its name, for the operations that
-// take neither ARN nor selector.
+// take neither ARN nor selector. A space inside a name makes the request fail
+// (LabelParameterVersion, UnlabelParameterVersion).
 func (c *call) own(name string) (*parameter, error) {
 	name = strings.Trim(name, " ")
 	if err := checkLength("name", len(name), 1, 2048); err != nil {
 		return nil, err
+	}
+	if strings.Contains(name, " ") {
+		return nil, fail("ValidationException", "Parameter name: %s", nameFormAlone)
 	}
 	p := c.store.parameters[name]
 	if p == nil {

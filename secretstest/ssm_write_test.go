@@ -226,8 +226,12 @@ func TestLabels(t *testing.T) {
 	require.NoError(t, err)
 	_, err = add(9, "x")
 	requireCode(t, err, "ParameterVersionNotFound", "Systems Manager could not find version 9 of /a. Verify the version and try again.")
-	_, err = ps.LabelParameterVersion(t.Context(), &ssm.LabelParameterVersionInput{Name: aws.String("/nope"), Labels: ten})
-	requireCode(t, err, "ParameterNotFound")
+	for name, code := range map[string]string{"/nope": "ParameterNotFound", "/a b": "ValidationException"} {
+		_, err = ps.LabelParameterVersion(t.Context(), &ssm.LabelParameterVersionInput{Name: &name, Labels: ten})
+		requireCode(t, err, code)
+		_, err = ps.UnlabelParameterVersion(t.Context(), &ssm.UnlabelParameterVersionInput{Name: &name, ParameterVersion: aws.Int64(1), Labels: ten})
+		requireCode(t, err, code)
+	}
 
 	removed, err := ps.UnlabelParameterVersion(t.Context(), &ssm.UnlabelParameterVersionInput{Name: aws.String("/a"), ParameterVersion: aws.Int64(3), Labels: []string{"a", "blue"}})
 	require.NoError(t, err)
@@ -288,5 +292,5 @@ func TestParameterTags(t *testing.T) {
 	_, err = ps.AddTagsToResource(t.Context(), &ssm.AddTagsToResourceInput{ResourceType: "Document", ResourceId: id, Tags: tag("k", "v")})
 	requireCode(t, err, "InvalidResourceType")
 	_, err = ps.ListTagsForResource(t.Context(), &ssm.ListTagsForResourceInput{ResourceType: "Parameter", ResourceId: aws.String("/nope")})
-	requireCode(t, err, "InvalidResourceId")
+	requireCode(t, err, "InvalidResourceId", `The resource ID "/nope" is not valid. Verify that you entered the correct ID and try again.`)
 }
