@@ -11,7 +11,8 @@ import (
 )
 
 // A filter that AWS refuses is refused with its code, by DescribeParameters and,
-// of the keys that it has, by GetParametersByPath.
+// of the keys that it has, by GetParametersByPath. The SDK's InvalidFilterKey has no
+// message.
 func TestParameterFiltersAreChecked(t *testing.T) {
 	_, _, ps := start(t)
 	filter := func(key, option string, values ...string) types.ParameterStringFilter {
