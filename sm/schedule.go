@@ -33,7 +33,8 @@ type Schedule struct {
 	Window time.Duration
 }
 
-// The limits of a schedule (API RotationRulesType; guide: Rotation schedules).
+// The limits of a schedule (API RotationRulesType; guide: Rotation schedules;
+// for the rates, what AWS answers to others).
 const (
 	maxAfterDays  = 1000
 	maxRateDays   = 999
@@ -166,7 +167,7 @@ func checkHours(hours []int, window int) error {
 }
 
 // ordinal is a day of the week as in SUN#1, and last one as in 5L.
-var ordinal, last = regexp.MustCompile(`^([A-Z]+|[0-9])#[1-5]$`), regexp.MustCompile(`^([A-Z]+|[0-9])L$`)
+var ordinal, last = regexp.MustCompile(`^([A-Za-z]+|[0-9])#[1-5]$`), regexp.MustCompile(`^([A-Za-z]+|[0-9])L$`)
 
 // parse returns the values that a field means, sorted; none where that depends
 // on the month.
@@ -181,6 +182,7 @@ func (f cronField) parse(s string) ([]int, error) {
 		return nil, nil
 	}
 	var values []int
+	all := f.last - f.first + 1
 	for item := range strings.SplitSeq(s, ",") {
 		if strings.Contains(f.special, "#") && (ordinal.MatchString(item) || last.MatchString(item)) {
 			if _, err := f.value(strings.TrimRight(strings.SplitN(item, "#", 2)[0], "L")); err != nil {
@@ -195,7 +197,7 @@ func (f cronField) parse(s string) ([]int, error) {
 			if err != nil || n < 1 {
 				return nil, fmt.Errorf("%q has no whole number from 1 after its slash", item)
 			}
-			by = n
+			by = min(n, all)
 		}
 		from, to, ranged := strings.Cut(span, "-")
 		low, high := f.first, f.last
@@ -209,15 +211,16 @@ func (f cronField) parse(s string) ([]int, error) {
 				if high, err = f.value(to); err != nil {
 					return nil, err
 				}
-				if high < low {
-					return nil, fmt.Errorf("the range %s runs backwards", span)
-				}
 			case !stepped:
 				high = low
 			}
 		}
+		// A range such as FRI-MON runs over the end, for all that is documented.
+		if high < low {
+			high += all
+		}
 		for v := low; v <= high; v += by {
-			values = append(values, v)
+			values = append(values, f.first+(v-f.first)%all)
 		}
 	}
 	slices.Sort(values)
@@ -225,7 +228,7 @@ func (f cronField) parse(s string) ([]int, error) {
 }
 
 func (f cronField) value(s string) (int, error) {
-	if i := slices.Index(f.names, s); i >= 0 {
+	if i := slices.Index(f.names, strings.ToUpper(s)); i >= 0 {
 		return f.first + i, nil
 	}
 	n, err := strconv.Atoi(s)

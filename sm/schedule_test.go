@@ -97,7 +97,9 @@ var schedules = []struct {
 	{sm.Schedule{Expression: "cron(0 8 ? * 8 *)"}, "day of the week"},
 	{sm.Schedule{Expression: "cron(0 8 ? * MON#6 *)"}, "day of the week"},
 	{sm.Schedule{Expression: "cron(0 8 ? * FOO#1 *)"}, "day of the week"},
-	{sm.Schedule{Expression: "cron(0 8 ? * FRI-MON *)"}, "runs backwards"},
+	{sm.Schedule{Expression: "cron(0 8 ? Jan mon,frIL *)"}, ""},
+	{sm.Schedule{Expression: "cron(0 8 ? * tue#2 *)"}, ""},
+	{sm.Schedule{Expression: "cron(0 22-1 * * ? *)"}, "windows at 0 and 1"},
 	{sm.Schedule{Expression: "cron(0 8 1/0 * ? *)"}, "after its slash"},
 	{sm.Schedule{Expression: "cron(0 8 1/x * ? *)"}, "after its slash"},
 	{sm.Schedule{Expression: "cron(0 8 1, * ? *)"}, "day of the month"},
@@ -113,6 +115,17 @@ func TestSchedules(t *testing.T) {
 		}
 		require.ErrorContains(t, err, test.refused, "%+v", test.Schedule)
 	}
+}
+
+// TestSchedulesLeftToAWS has ranges and steps of which AWS does not say whether
+// it takes them.
+func TestSchedulesLeftToAWS(t *testing.T) {
+	require.NoError(t, sm.Schedule{Expression: "cron(0 8 ? * FRI-MON *)"}.Check())
+	require.NoError(t, sm.Schedule{Expression: "cron(0 20-4/4 * * ? *)"}.Check())
+	once := sm.Schedule{Expression: "cron(0 20/9223372036854775807 * * ? *)", Window: 4 * time.Hour}
+	require.NoError(t, once.Check())
+	once.Window += time.Hour
+	require.ErrorContains(t, once.Check(), "opens at 20 goes past midnight")
 }
 
 // TestSchedulesAreKept has those that are not refused come back from the server.
