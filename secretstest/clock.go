@@ -12,14 +12,19 @@ func (s *Server) Now() time.Time {
 	return s.now()
 }
 
-// Advance moves the server's clock by d. Deletions scheduled in the skipped
-// time take place, and rotations that became due begin; injected delays under way are not shortened, for they are
-// measured by real time (or a synctest bubble's).
+// Advance moves the server's clock by d, for all regions and accounts. Deletions
+// scheduled in the skipped time take place, parameters expire, rotations that
+// became due begin, and messages of queues become visible. Injected delays under
+// way are not shortened, for they are measured by real time (or a synctest
+// bubble's). A negative d moves the clock back; what has happened stays.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.offset += d
 	s.arm()
+	for _, q := range s.queues {
+		q.arrived() // for those who wait
+	}
 }
 
 // now is Now for callers that hold s.mu.

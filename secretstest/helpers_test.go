@@ -54,12 +54,12 @@ func post(t testing.TB, srv *secretstest.Server, target, body string, header ...
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	return send(t, srv, req)
+	return send(t, srv.Config().HTTPClient, req)
 }
 
-func send(t testing.TB, srv *secretstest.Server, req *http.Request) (int, map[string]any) {
+func send(t testing.TB, client aws.HTTPClient, req *http.Request) (int, map[string]any) {
 	t.Helper()
-	resp, err := srv.Config().HTTPClient.Do(req)
+	resp, err := client.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	require.NotEmpty(t, resp.Header.Get("X-Amzn-Requestid"))

@@ -67,6 +67,7 @@ type tap struct {
 	aws.HTTPClient
 	operation string
 	status    int
+	header    http.Header
 	body      []byte
 }
 
@@ -76,7 +77,7 @@ func (p *tap) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_, p.operation, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	p.status = resp.StatusCode
+	p.status, p.header = resp.StatusCode, resp.Header
 	if p.body, err = io.ReadAll(resp.Body); err != nil {
 		return nil, err
 	}
@@ -116,6 +117,9 @@ func (r *replay) requireComplete() {
 // answer gives the last answer the form that the recording has: as boto3 shows
 // a result or an exception, as the text of an exception, or as it was sent.
 func (r *replay) answer(want any) any {
+	// The recording leaves the headers out; these every answer of AWS has.
+	require.Equal(r, "application/x-amz-json-1.1", r.tap.header.Get("Content-Type"))
+	require.Len(r, r.tap.header.Get("X-Amzn-Requestid"), 36)
 	var body map[string]any
 	require.NoError(r, json.Unmarshal(r.tap.body, &body))
 	code, _ := body["__type"].(string)

@@ -184,7 +184,7 @@ func TestRawProtocol(t *testing.T) {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL(), nil)
 	require.NoError(t, err)
-	status, _ := send(t, srv, req)
+	status, _ := send(t, srv.Config().HTTPClient, req)
 	require.Equal(t, http.StatusMethodNotAllowed, status)
 }
 

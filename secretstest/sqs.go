@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
@@ -50,17 +51,18 @@ type queueCall struct {
 
 // A queueInput has the members of all operations.
 type queueInput struct {
-	QueueUrl            string
-	QueueName           string
-	Attributes          map[string]string
-	AttributeNames      []string
-	MessageBody         string
-	DelaySeconds        int
-	MaxNumberOfMessages *int
-	WaitTimeSeconds     *int
-	VisibilityTimeout   *int
-	ReceiptHandle       string
-	Entries             []struct{ Id, ReceiptHandle string }
+	QueueUrl                    string
+	QueueName                   string
+	Attributes                  map[string]string
+	AttributeNames              []string // of a queue, or as MessageSystemAttributeNames
+	MessageSystemAttributeNames []string
+	MessageBody                 string
+	DelaySeconds                int
+	MaxNumberOfMessages         *int
+	WaitTimeSeconds             *int
+	VisibilityTimeout           *int
+	ReceiptHandle               string
+	Entries                     []struct{ Id, ReceiptHandle string }
 }
 
 var queueOperations = map[string]func(*queueCall) (any, error){
@@ -110,7 +112,7 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, operation st
 	status, code := http.StatusOK, ""
 	if err != nil {
 		status, code, body = encodeError(queueService, asError(err))
-		w.Header().Set("X-Amzn-Query-Error", code+";Sender")
+		w.Header().Set("X-Amzn-Query-Error", queryError(status, code))
 	} else {
 		body, _ = json.Marshal(out) // of strings and numbers
 	}
@@ -123,6 +125,24 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, operation st
 		body = body[:len(body)/2]
 	}
 	_, _ = w.Write(body)
+}
+
+// queryCodes are the errors that have another code in the older query protocol
+// (the model's awsQueryError). It is the one that the SDK's ErrorCode returns.
+var queryCodes = map[string]string{
+	"BatchEntryIdsNotDistinct":     "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+	"EmptyBatchRequest":            "AWS.SimpleQueueService.EmptyBatchRequest",
+	"MessageNotInflight":           "AWS.SimpleQueueService.MessageNotInflight",
+	"QueueDoesNotExist":            "AWS.SimpleQueueService.NonExistentQueue",
+	"TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+}
+
+func queryError(status int, code string) string {
+	fault := "Sender"
+	if status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	return cmp.Or(queryCodes[code], code) + ";" + fault
 }
 
 func createQueue(c *queueCall) (any, error) {
@@ -197,6 +217,9 @@ func sendMessage(c *queueCall) (any, error) {
 	if c.in.MessageBody == "" {
 		return nil, fail("MissingParameter", "The request must contain the parameter MessageBody.")
 	}
+	if c.in.DelaySeconds < 0 || c.in.DelaySeconds > 900 {
+		return nil, badParameter("DelaySeconds is from 0 to 900.")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q, err := c.queue()
@@ -209,7 +232,7 @@ func sendMessage(c *queueCall) (any, error) {
 
 // A receivedMessage is a Message.
 type receivedMessage struct {
-	Attributes    map[string]string
+	Attributes    map[string]string `json:",omitempty"` // as far as they were asked for
 	Body          string
 	MD5OfBody     string
 	MessageId     string
@@ -228,6 +251,9 @@ func receiveMessage(c *queueCall) (any, error) {
 	}
 	if most < 1 || most > 10 || wait < 0 || wait > 20 {
 		return nil, badParameter("MaxNumberOfMessages is from 1 to 10, and WaitTimeSeconds from 0 to 20.")
+	}
+	if v := c.in.VisibilityTimeout; v != nil && (*v < 0 || *v > maxVisibility) {
+		return nil, errVisibility
 	}
 	deadline := time.NewTimer(time.Duration(wait) * time.Second)
 	defer deadline.Stop()
@@ -274,6 +300,13 @@ func deleteMessageBatch(c *queueCall) (any, error) {
 	case n > 10:
 		return nil, fail("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10. You have sent %d.", n)
 	}
+	seen := make(map[string]bool)
+	for _, entry := range c.in.Entries {
+		if seen[entry.Id] {
+			return nil, fail("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
+		}
+		seen[entry.Id] = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q, err := c.queue()
@@ -296,8 +329,8 @@ func deleteMessageBatch(c *queueCall) (any, error) {
 }
 
 func changeMessageVisibility(c *queueCall) (any, error) {
-	if v := c.in.VisibilityTimeout; v == nil || *v < 0 || *v > 43_200 {
-		return nil, badParameter("VisibilityTimeout is from 0 to 43200.")
+	if v := c.in.VisibilityTimeout; v == nil || *v < 0 || *v > maxVisibility {
+		return nil, errVisibility
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -306,8 +339,11 @@ func changeMessageVisibility(c *queueCall) (any, error) {
 		return nil, err
 	}
 	m, err := q.find(c.in.ReceiptHandle)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case m == nil || !m.visible.After(c.now()):
+		return nil, fail("MessageNotInflight", "The specified message isn't in flight.")
 	}
 	m.visible = c.now().Add(time.Duration(*c.in.VisibilityTimeout) * time.Second)
 	q.arrived()

@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -36,7 +37,11 @@ type queueMessage struct {
 
 var queueNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
+const maxVisibility = 43_200 // seconds (API ReceiveMessage)
+
 var (
+	errVisibility = badParameter("VisibilityTimeout is from 0 to 43200.")
+
 	errNoQueue = fail("QueueDoesNotExist", "The specified queue does not exist.")
 	errReceipt = fail("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 )
@@ -123,11 +128,10 @@ func (c *queueCall) receive(most int) (messages []receivedMessage, sent <-chan s
 			break
 		}
 		m.received++
-		m.receipt = newUUID()
+		m.receipt = q.newReceipt(m)
 		m.visible = now.Add(timeout)
 		messages = append(messages, receivedMessage{
-			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.received), "SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10)},
-			Body:       m.body, MD5OfBody: digest(m.body), MessageId: m.id, ReceiptHandle: m.receipt,
+			Attributes: c.attributes(m), Body: m.body, MD5OfBody: digest(m.body), MessageId: m.id, ReceiptHandle: m.receipt,
 		})
 	}
 	return messages, q.sent, next, nil
@@ -158,17 +162,42 @@ func (c *queueCall) redrive(q *queue, now time.Time) {
 	})
 }
 
-// find returns the message of a receipt handle.
-func (q *queue) find(receipt string) (*queueMessage, error) {
-	for _, m := range q.messages {
-		if receipt != "" && m.receipt == receipt {
-			return m, nil
+// attributes are those of a message that the call asks for.
+func (c *queueCall) attributes(m *queueMessage) map[string]string {
+	asked := slices.Concat(c.in.AttributeNames, c.in.MessageSystemAttributeNames)
+	attributes := make(map[string]string)
+	for name, value := range map[string]string{
+		"ApproximateReceiveCount": strconv.Itoa(m.received),
+		"SentTimestamp":           strconv.FormatInt(m.sent.UnixMilli(), 10),
+	} {
+		if slices.Contains(asked, name) || slices.Contains(asked, "All") {
+			attributes[name] = value
 		}
 	}
-	return nil, errReceipt
+	return attributes
 }
 
-// remove deletes the message of a receipt handle.
+// newReceipt makes the handle of one receive: it names queue and message.
+func (q *queue) newReceipt(m *queueMessage) string {
+	return base64.StdEncoding.EncodeToString([]byte(q.name + " " + m.id + " " + newUUID()))
+}
+
+// find returns the message of a receipt handle, nil where it is gone or was
+// received again since. What this queue never handed out is an error.
+func (q *queue) find(receipt string) (*queueMessage, error) {
+	raw, err := base64.StdEncoding.DecodeString(receipt)
+	if name, _, _ := strings.Cut(string(raw), " "); err != nil || name != q.name {
+		return nil, errReceipt
+	}
+	i := slices.IndexFunc(q.messages, func(m *queueMessage) bool { return m.receipt == receipt })
+	if i < 0 {
+		return nil, nil
+	}
+	return q.messages[i], nil
+}
+
+// remove deletes the message of a receipt handle. An old one deletes nothing, and
+// succeeds (API DeleteMessage).
 func (q *queue) remove(receipt string) error {
 	m, err := q.find(receipt)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,13 +28,18 @@ import (
 // queue calls an operation of SQS and returns the status and the answer.
 func queue(t testing.TB, srv *secretstest.Server, operation string, input map[string]any) (int, map[string]any) {
 	t.Helper()
+	return queueVia(t, srv.Config().HTTPClient, srv, operation, input)
+}
+
+func queueVia(t testing.TB, client aws.HTTPClient, srv *secretstest.Server, operation string, input map[string]any) (int, map[string]any) {
+	t.Helper()
 	body, err := json.Marshal(input)
 	require.NoError(t, err)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL(), bytes.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	req.Header.Set("X-Amz-Target", "AmazonSQS."+operation)
-	return send(t, srv, req)
+	return send(t, client, req)
 }
 
 // receive returns what a queue has to receive.
@@ -73,19 +79,33 @@ func TestQueue(t *testing.T) {
 		again := receive(t, srv, map[string]any{"QueueUrl": url, "VisibilityTimeout": 100})
 		require.Equal(t, messages[0]["MessageId"], again[0]["MessageId"])
 		require.NotEqual(t, messages[0]["ReceiptHandle"], again[0]["ReceiptHandle"])
-		require.Equal(t, "2", again[0]["Attributes"].(map[string]any)["ApproximateReceiveCount"])
+		require.NotContains(t, again[0], "Attributes", "none was asked for")
 
-		status, answer := queue(t, srv, "DeleteMessage", map[string]any{"QueueUrl": url, "ReceiptHandle": messages[0]["ReceiptHandle"]})
+		status, _ := queue(t, srv, "DeleteMessage", map[string]any{"QueueUrl": url, "ReceiptHandle": messages[0]["ReceiptHandle"]})
+		require.Equal(t, http.StatusOK, status, "an old handle succeeds")
+		require.Equal(t, 1, srv.Messages("events"), "and deletes nothing")
+		visible := map[string]any{"QueueUrl": url, "ReceiptHandle": again[0]["ReceiptHandle"], "VisibilityTimeout": 0}
+		status, _ = queue(t, srv, "ChangeMessageVisibility", visible)
+		require.Equal(t, http.StatusOK, status)
+		status, answer = queue(t, srv, "ChangeMessageVisibility", visible)
 		require.Equal(t, http.StatusBadRequest, status)
-		require.Equal(t, "ReceiptHandleIsInvalid", answer["__type"])
-		queue(t, srv, "ChangeMessageVisibility", map[string]any{"QueueUrl": url, "ReceiptHandle": again[0]["ReceiptHandle"], "VisibilityTimeout": 0})
-		again = receive(t, srv, map[string]any{"QueueUrl": url})
+		require.Equal(t, "MessageNotInflight", answer["__type"])
+		for _, asked := range []string{"AttributeNames", "MessageSystemAttributeNames"} {
+			again = receive(t, srv, map[string]any{"QueueUrl": url, asked: []string{"ApproximateReceiveCount"}, "VisibilityTimeout": 0})
+			require.Len(t, again[0]["Attributes"], 1)
+		}
+		require.Equal(t, "4", again[0]["Attributes"].(map[string]any)["ApproximateReceiveCount"])
+		again = receive(t, srv, map[string]any{"QueueUrl": url, "AttributeNames": []string{"All"}})
+		require.Len(t, again[0]["Attributes"], 2)
 		_, answer = queue(t, srv, "DeleteMessageBatch", map[string]any{"QueueUrl": url, "Entries": []map[string]any{
 			{"Id": "a", "ReceiptHandle": again[0]["ReceiptHandle"]}, {"Id": "b", "ReceiptHandle": "nonsense"},
 		}})
 		require.Len(t, answer["Successful"], 1)
 		require.Len(t, answer["Failed"], 1)
 		require.Zero(t, srv.Messages("events"))
+
+		status, _ = queue(t, srv, "DeleteMessage", map[string]any{"QueueUrl": url, "ReceiptHandle": again[0]["ReceiptHandle"]})
+		require.Equal(t, http.StatusOK, status, "it is gone already")
 
 		queue(t, srv, "DeleteQueue", map[string]any{"QueueUrl": url})
 		status, answer = queue(t, srv, "ReceiveMessage", map[string]any{"QueueUrl": url})
@@ -94,24 +114,41 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// The code that the SDK shows is the one of the older protocol, from a header.
 func TestQueueRefuses(t *testing.T) {
 	srv := secretstest.NewServer(t)
 	url := srv.CreateQueue("q")
-	for operation, input := range map[string]map[string]any{
-		"CreateQueue":             {"QueueName": "no spaces"},
-		"GetQueueUrl":             {"QueueName": "nowhere"},
-		"GetQueueAttributes":      {"QueueUrl": "nowhere"},
-		"SendMessage":             {"QueueUrl": url},
-		"ReceiveMessage":          {"QueueUrl": url, "WaitTimeSeconds": 21},
-		"DeleteMessage":           {"QueueUrl": url},
-		"DeleteMessageBatch":      {"QueueUrl": url},
-		"ChangeMessageVisibility": {"QueueUrl": url},
-		"DeleteQueue":             {"QueueUrl": ""},
-		"SetQueueAttributes":      {"QueueUrl": url},
+	entry := map[string]any{"Id": "a", "ReceiptHandle": "x"}
+	for name, tt := range map[string]struct {
+		operation string
+		input     map[string]any
+		code      string
+		header    string
+	}{
+		"name of a queue":   {"CreateQueue", map[string]any{"QueueName": "no spaces"}, "InvalidParameterValue", "InvalidParameterValue;Sender"},
+		"name of none":      {"GetQueueUrl", map[string]any{"QueueName": "nowhere"}, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue;Sender"},
+		"URL of none":       {"GetQueueAttributes", map[string]any{"QueueUrl": "nowhere"}, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue;Sender"},
+		"no URL":            {"DeleteQueue", map[string]any{"QueueUrl": ""}, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue;Sender"},
+		"no body":           {"SendMessage", map[string]any{"QueueUrl": url}, "MissingParameter", "MissingParameter;Sender"},
+		"delay":             {"SendMessage", map[string]any{"QueueUrl": url, "MessageBody": "x", "DelaySeconds": 901}, "InvalidParameterValue", "InvalidParameterValue;Sender"},
+		"wait":              {"ReceiveMessage", map[string]any{"QueueUrl": url, "WaitTimeSeconds": 21}, "InvalidParameterValue", "InvalidParameterValue;Sender"},
+		"timeout":           {"ReceiveMessage", map[string]any{"QueueUrl": url, "VisibilityTimeout": 43_201}, "InvalidParameterValue", "InvalidParameterValue;Sender"},
+		"no handle":         {"DeleteMessage", map[string]any{"QueueUrl": url}, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid;Sender"},
+		"no entries":        {"DeleteMessageBatch", map[string]any{"QueueUrl": url}, "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest;Sender"},
+		"eleven entries":    {"DeleteMessageBatch", map[string]any{"QueueUrl": url, "Entries": slices.Repeat([]any{entry}, 11)}, "TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest;Sender"},
+		"an entry twice":    {"DeleteMessageBatch", map[string]any{"QueueUrl": url, "Entries": []any{entry, entry}}, "BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct;Sender"},
+		"no visibility":     {"ChangeMessageVisibility", map[string]any{"QueueUrl": url}, "InvalidParameterValue", "InvalidParameterValue;Sender"},
+		"unknown operation": {"SetQueueAttributes", map[string]any{"QueueUrl": url}, "UnknownOperationException", "UnknownOperationException;Sender"},
+		"failure":           {"ListQueues", nil, "InternalServiceError", "InternalServiceError;Receiver"},
 	} {
-		status, answer := queue(t, srv, operation, input)
-		require.Equal(t, http.StatusBadRequest, status, operation)
-		require.NotEmpty(t, answer["__type"], operation)
+		t.Run(name, func(t *testing.T) {
+			defer srv.Inject(secretstest.Fault{Operation: "ListQueues", Err: secretstest.Internal()})()
+			cfg := srv.Config()
+			tapped := &tap{HTTPClient: cfg.HTTPClient}
+			_, answer := queueVia(t, tapped, srv, tt.operation, tt.input)
+			require.Equal(t, tt.code, answer["__type"])
+			require.Equal(t, tt.header, tapped.header.Get("X-Amzn-Query-Error"))
+		})
 	}
 }
 
@@ -130,6 +167,10 @@ func TestQueueLongPolling(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(began))
 		require.Len(t, receive(t, srv, poll), 1, "it becomes visible again while somebody waits")
 		require.Equal(t, 8*time.Second, time.Since(began))
+
+		time.AfterFunc(time.Second, func() { srv.Advance(time.Hour) })
+		require.Len(t, receive(t, srv, poll), 1, "the clock that is moved wakes who waits")
+		require.Equal(t, 9*time.Second, time.Since(began))
 	})
 }
 
