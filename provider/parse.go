@@ -12,6 +12,7 @@ import (
 // Limits of names, from the API references of CreateSecret and PutParameter.
 const (
 	maxSecretName    = 512
+	secretSuffix     = len("-AbCdEf") // which its ARN ends with after the name
 	maxParameterName = 1011 // the ARN's prefix counts, so a name is shorter still
 	maxLevels        = 15
 	maxLabel         = 100 // LabelParameterVersion
@@ -257,11 +258,11 @@ func (r Ref) validate() error {
 }
 
 func (r Ref) validateSecret() error {
-	name := r.Name
+	name, longest := r.Name, maxSecretName
 	if r.IsARN() {
-		name = name[strings.Index(name, ":secret:")+len(":secret:"):]
+		name, longest = name[strings.Index(name, ":secret:")+len(":secret:"):], longest+secretSuffix
 	}
-	if err := validSecretName(name); err != nil {
+	if err := validSecretName(name, longest); err != nil {
 		return err
 	}
 	switch {
@@ -284,7 +285,7 @@ func (r Ref) validateParameter() error {
 		return errors.New("stage is for secrets: a parameter is read by ?label= or ?version=")
 	}
 	if secret, ok := strings.CutPrefix(name, secretReference); ok {
-		return validSecretName(secret)
+		return validSecretName(secret, maxSecretName)
 	}
 	if err := validParameterName(name); err != nil {
 		return err
@@ -312,7 +313,7 @@ func (r Ref) validatePrefix() error {
 	case strings.ContainsFunc(r.Name, unicode.IsControl):
 		return errors.New("it has a control character")
 	case r.Scheme == "sm" && r.Name != "":
-		return validSecretName(r.Name)
+		return validSecretName(r.Name, maxSecretName)
 	case r.Scheme == "ssm" && !strings.HasPrefix(r.Name, "/"):
 		return errors.New("the path of a hierarchy begins with a slash: ssm:///path/")
 	case r.Scheme == "ssm":
@@ -321,8 +322,8 @@ func (r Ref) validatePrefix() error {
 	return nil
 }
 
-func validSecretName(name string) error {
-	if len(name) > maxSecretName {
+func validSecretName(name string, longest int) error {
+	if len(name) > longest {
 		return fmt.Errorf("the name is longer than %d characters", maxSecretName)
 	}
 	if name == "" {

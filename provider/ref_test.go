@@ -13,6 +13,9 @@ const (
 	ssmARN = "arn:aws:ssm:us-east-1:123456789012:parameter/prod/app/url"
 )
 
+// longARN is the ARN of a secret whose name is as long as it may be.
+var longARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:" + strings.Repeat("x", 512) + "-AbCdEf"
+
 func TestParseRef(t *testing.T) {
 	sm := func(name string) provider.Ref { return provider.Ref{Scheme: "sm", Name: name} }
 	ssm := func(name string) provider.Ref { return provider.Ref{Scheme: "ssm", Name: name} }
@@ -70,6 +73,7 @@ func TestParseRef(t *testing.T) {
 		{in: smARN + ":100%?#::", want: with(arn, func(r *provider.Ref) { r.Field = "100%?#" }), out: smARN + "#100%25%3F%23"},
 		{in: smARN + ":/odd/key::", want: with(arn, func(r *provider.Ref) { r.Field = "/~1odd~1key" }), out: smARN + "#/~1odd~1key"},
 		{in: smARN + "?stage=AWSPREVIOUS#k", want: with(arn, func(r *provider.Ref) { r.Field, r.Stage = "k", "AWSPREVIOUS" })},
+		{in: longARN, want: with(arn, func(r *provider.Ref) { r.Name = longARN })},
 		{in: "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:x", want: provider.Ref{Scheme: "sm", Name: "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:x", Region: "cn-north-1"}},
 
 		{in: ssmARN, want: parameterARN},
@@ -133,6 +137,7 @@ func TestParseRefRefuses(t *testing.T) {
 		"sm://prod:db":                          `not ":"`,
 		"sm://ключ":                             `not "к"`,
 		"sm://" + strings.Repeat("x", 513):      "longer than 512",
+		longARN + "x":                           "longer than 512",
 		"sm://x?version=" + long(65):            "longer than 64",
 		"sm://x?stage=" + long(257):             "longer than 256",
 		"sm://" + strings.Repeat("x", 5000):     "longer than 4096",
