@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -231,9 +230,8 @@ func (r *rotating) Abandon(ctx context.Context) error {
 	if r.state.Promoted {
 		return r.conflict("version "+r.state.Token+" is current: Rollback makes the previous one current again", nil)
 	}
-	_, err := r.store.move(ctx, r.t, stagePending, r.state.Token, "")
-	if err != nil {
-		return awsread.Clean(err)
+	if _, err := r.store.move(ctx, r.t, stagePending, r.state.Token, ""); err != nil {
+		return err
 	}
 	r.state.Pending, r.state.Labels = provider.Value{}, nil
 	return nil

@@ -1,6 +1,7 @@
 package sm_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,6 +84,25 @@ func TestAnAbandonedRotationLeavesTheCurrentVersion(t *testing.T) {
 		require.NoError(t, r.Abandon(t.Context()))
 	}
 	require.Equal(t, map[string]string{"AWSCURRENT": ids[0]}, l.stages(t, ref))
+}
+
+// TestAnErrorOfARotationNamesTheSecret has answers that the SDK cannot decode.
+func TestAnErrorOfARotationNamesTheSecret(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	cfg := srv.Config()
+	tap := readtest.NewTap(&cfg)
+	l := newLife(cfg)
+	ref, _ := l.made(t, 1)
+	r := beginRotation(t, l, ref, provider.RotationOptions{})
+	require.NoError(t, r.StorePending(t.Context(), "hunter2-1"))
+	tap.Answer(func(string) *http.Response { return readtest.Answer(200, `{"ARN":{"x":"hunter2"}}`) })
+	for _, err := range []error{
+		r.Abandon(t.Context()), r.Promote(t.Context()), second(l.store.BeginRotation(t.Context(), readtest.Ref(t, ref), provider.RotationOptions{})),
+	} {
+		requireKind(t, err, provider.ErrUnavailable, "")
+		readtest.RequireNoLeak(t, err, "hunter2")
+	}
+	tap.Answer(nil)
 }
 
 func TestABinarySecretStaysBinary(t *testing.T) {

@@ -155,7 +155,7 @@ func (s *Store) swap(ctx context.Context, t target, v provider.Value, expected, 
 	case current(now[token]): // and then another followed
 		return done(now[token])
 	case errors.Is(err, provider.ErrConflict):
-		return lost(now, errors.Unwrap(err))
+		return lost(now, err.(*provider.Error).Err)
 	case !tokened && ctx.Err() == nil:
 		s.settle(ctx, t, own, token)
 	}
