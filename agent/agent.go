@@ -57,6 +57,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -190,7 +191,7 @@ func (s *Store) log() *slog.Logger {
 func parseEndpoint(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err == nil && u.User != nil:
+	case err == nil && u.User != nil, err != nil && strings.Contains(text, "@"):
 		return nil, fmt.Errorf("the agent's endpoint has a user or password, which the agent does not take: see WithEndpoint and %s", portVariable)
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("the agent's endpoint %q is not a URL such as http://localhost:2773: see WithEndpoint and %s", text, portVariable)

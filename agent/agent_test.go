@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -251,6 +252,11 @@ func TestEndpointIsOnlyAnAddress(t *testing.T) {
 		err := fetch(t, agent.Secrets(agent.WithEndpoint(bad), agent.WithToken(token)), "sm://db")[0].Err
 		requireKind(t, err, provider.ErrUnavailable, "endpoint")
 	}
+	for _, bad := range []string{"http://user:hunter2@localhost", "http://user:hunter2@local host", "http://user:hunter2@[::1"} {
+		err := fetch(t, agent.Secrets(agent.WithEndpoint(bad), agent.WithToken(token)), "sm://db")[0].Err
+		requireKind(t, err, provider.ErrUnavailable, "endpoint")
+		readtest.RequireNoLeak(t, err, "hunter2")
+	}
 }
 
 // TestOnlyLoopbackIsConnectedTo: nothing is sent elsewhere, and nobody waits for
@@ -337,6 +343,21 @@ func TestAgentThatHangs(t *testing.T) {
 		requireKind(t, fetch(t, s, "sm://db")[0].Err, provider.ErrUnavailable, "no answer within 10s")
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})
+}
+
+// TestCallersCancellationIsTold also where its context has a cause of its own.
+func TestCallersCancellationIsTold(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel(errors.New("the deploy goes on"))
+		<-r.Context().Done()
+	}))
+	defer hangs.Close()
+	s := agent.Secrets(agent.WithEndpoint(hangs.URL), agent.WithToken(token))
+	err := s.Fetch(ctx, readtest.Refs(t, "sm://db")...)[0].Err
+	requireKind(t, err, provider.ErrUnavailable)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {

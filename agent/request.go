@@ -100,7 +100,8 @@ func (s *Store) request(ctx context.Context, ref provider.Ref, refresh bool) (an
 
 // exchange returns the body of the answer.
 func (s *Store) exchange(ctx context.Context, ref provider.Ref, token string, refresh bool) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errLate)
+	caller := ctx
+	ctx, cancel := context.WithTimeoutCause(caller, requestTimeout, errLate)
 	defer cancel()
 	q := s.api.query(ref)
 	if refresh {
@@ -116,7 +117,7 @@ func (s *Store) exchange(ctx context.Context, ref provider.Ref, token string, re
 	client := http.Client{Transport: s.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, late(ctx, err)
+		return nil, late(caller, ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
@@ -126,7 +127,7 @@ func (s *Store) exchange(ctx context.Context, ref provider.Ref, token string, re
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, late(ctx, err)
+		return nil, late(caller, ctx, err)
 	case len(body) > maxAnswer:
 		return nil, errTooLong
 	}
@@ -134,9 +135,13 @@ func (s *Store) exchange(ctx context.Context, ref provider.Ref, token string, re
 }
 
 // late says of a request that took too long that this is why, and leaves the URL
-// out of all others.
-func late(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errLate {
+// out of all others. Where the caller's context ended, net/http gives its cause,
+// which need not be its error.
+func late(caller, ctx context.Context, err error) error {
+	switch {
+	case caller.Err() != nil:
+		return caller.Err()
+	case context.Cause(ctx) == errLate:
 		return errLate
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
