@@ -4,7 +4,7 @@
 //	recent := statuspage.NewRecent(50)
 //	client, err := secrets.New(
 //		secrets.WithProvider(sm.New(cfg)),
-//		secrets.WithObserver(audit.Join(audit.New(recent), others)),
+//		secrets.WithObserver(audit.New(recent)),
 //	)
 //	…
 //	mux.Handle("/debug/secrets", statuspage.New(client, statuspage.WithRecent(recent)))
@@ -39,6 +39,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodGet {
-		_, _ = w.Write([]byte(b.String())) // a reader who went away
+		_, _ = io.WriteString(w, b.String()) // the error is of a reader who went away
 	}
 }
 

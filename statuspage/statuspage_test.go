@@ -170,7 +170,7 @@ func TestNoSecretIsShown(t *testing.T) {
 // What comes from outside cannot become markup.
 func TestRefsAndQueriesAreEscaped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const evil = `</code><script>alert(1)</script>"' onload=x`
+		const evil = "</code><script>alert(1)</script>\"' onload=x\u202e" // and what turns the text after it around
 		recent := statuspage.NewRecent(1)
 		c, err := secrets.New(secrets.WithProvider(memory{}), secrets.WithObserver(audit.New(recent)))
 		require.NoError(t, err)
@@ -182,6 +182,7 @@ func TestRefsAndQueriesAreEscaped(t *testing.T) {
 		require.NotContains(t, body, "<script")
 		require.NotContains(t, body, `"' onload`)
 		require.Contains(t, body, "&lt;script&gt;")
+		require.Contains(t, body, "\u202e</bdi>", "it turns nothing else around")
 		require.Equal(t, 1, len(statusOf(t, h, "/?format=json").Entries))
 		require.NotContains(t, ask(h, "GET", "/?format=json").Body.String(), "<script")
 	})
