@@ -13,7 +13,7 @@ import (
 const (
 	maxSecretName    = 512
 	secretSuffix     = len("-AbCdEf") // which its ARN ends with after the name
-	maxParameterName = 1011 // the ARN's prefix counts, so a name is shorter still
+	maxParameterName = 1011           // the ARN's prefix counts, so a name is shorter still
 	maxLevels        = 15
 	maxLabel         = 100 // LabelParameterVersion
 	maxStage         = 256 // UpdateSecretVersionStage
