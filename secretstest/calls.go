@@ -12,10 +12,10 @@ const maxRequests = 10_000
 
 // A Request is one HTTP request that arrived at the server.
 type Request struct {
-	Operation string    // "GetSecretValue"; "" when the target names none
+	Operation string    // "GetSecretValue", without the service; "" when the target names none
 	Region    string    // region of the SigV4 scope, else the default
 	Account   string    // account of the caller
-	Names     []string  // secret or parameter identifiers, as the caller wrote them
+	Names     []string  // identifiers of secrets or parameters, as the caller wrote them; of a queue its name
 	Decrypt   bool      // WithDecryption of Parameter Store
 	Time      time.Time // arrival, by the server's clock
 	Status    int       // HTTP status; 0 while under way or when no answer was sent
@@ -36,8 +36,8 @@ func (s *Server) Requests() []Request {
 }
 
 // Calls counts the HTTP requests that arrived for the named operations, or for
-// all when none is named. SDK retries and requests that met an injected fault
-// count too.
+// all when none is named, such as "GetSecretValue". SDK retries and requests that
+// met an injected fault count too.
 func (s *Server) Calls(operations ...string) int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()

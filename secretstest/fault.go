@@ -16,6 +16,11 @@ import (
 // first injected one with Err, Reset or Truncate decides its end, and faults
 // after that one are left unused.
 //
+// Name is a plain name, and matches however the caller wrote it: as a name, as a
+// whole or partial ARN, with a version or label. In SQS it is that of a queue.
+// Requests that name nothing (ListSecrets, DescribeParameters, GetRandomPassword)
+// are hit only by faults without a Name.
+//
 // Names follow the semantics of AWS. In BatchGetSecretValue an error for a
 // name, injected for any operation, for BatchGetSecretValue or for
 // GetSecretValue (whose permission each item needs), becomes an entry of
@@ -34,7 +39,9 @@ type Fault struct {
 	Rate      float64       // share of matching requests that it hits, 0 to 1, drawn from a seeded source; 0: all
 }
 
-// An Error is an error answer of AWS.
+// An Error is an error answer of AWS. [Throttled], [AccessDenied], [Internal],
+// [Unavailable] and [DecryptionFailure] make the usual ones; the SDK turns a Code
+// of the service's model into its type.
 type Error struct {
 	Code    string // as in "__type"
 	Message string
@@ -44,8 +51,12 @@ type Error struct {
 // Error returns code and message.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Inject adds a fault. The returned function removes it and may be called
-// more than once.
+// Inject adds a fault, from the next request on. The returned function removes it
+// and may be called more than once; requests that are already held stay held.
+//
+//	srv.Inject(secretstest.Fault{Delay: 20 * time.Millisecond})
+//	srv.Inject(secretstest.Fault{Operation: "GetSecretValue", Err: secretstest.Throttled(), Times: 2})
+//	srv.Inject(secretstest.Fault{Name: "/prod/*", Err: secretstest.AccessDenied()})
 func (s *Server) Inject(f Fault) (remove func()) {
 	entry := &fault{Fault: f, left: f.Times}
 	if f.Err != nil {

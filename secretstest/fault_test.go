@@ -2,6 +2,7 @@ package secretstest_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -162,6 +163,20 @@ func TestFaultInBatch(t *testing.T) {
 		out, err := sm.BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{Filters: []smtypes.Filter{{Key: "name", Values: []string{"a", "b"}}}})
 		require.NoError(t, err)
 		require.Len(t, out.SecretValues, 1)
+		require.Len(t, out.Errors, 1)
+	})
+	t.Run("what is on no page is not hit", func(t *testing.T) {
+		for i := range 21 {
+			srv.SetSecret(fmt.Sprintf("page/%02d", i), "v")
+		}
+		defer srv.Inject(secretstest.Fault{Name: "page/20", Err: secretstest.AccessDenied(), Times: 1})()
+		in := &secretsmanager.BatchGetSecretValueInput{Filters: []smtypes.Filter{{Key: "name", Values: []string{"page/"}}}}
+		out, err := sm.BatchGetSecretValue(t.Context(), in)
+		require.NoError(t, err)
+		require.Len(t, out.SecretValues, 20)
+		in.NextToken = out.NextToken
+		out, err = sm.BatchGetSecretValue(t.Context(), in)
+		require.NoError(t, err)
 		require.Len(t, out.Errors, 1)
 	})
 	t.Run("items of a batch count", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package secretstest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,16 +12,16 @@ import (
 // bypasses the wire: it is not counted, and faults do not reach it. A secret
 // scheduled for deletion is replaced by a new one.
 //
-// It panics when the name is invalid, the value is empty or larger than 65,536
-// bytes, or 100 versions were made within a day. The panic does not show the
-// value.
+// It panics when the name is invalid or that of a replica, the value is empty or
+// larger than 65,536 bytes, or 100 versions were made within a day. The panic does
+// not show the value.
 func (s *Server) SetSecret(name, text string) (versionID string) {
-	return s.setSecret(name, secretValue{text: &text})
+	return s.setSecret(name, secretValue{text: &text}, "")
 }
 
 // SetSecretBinary is [Server.SetSecret] for binary data, which it copies.
 func (s *Server) SetSecretBinary(name string, data []byte) (versionID string) {
-	return s.setSecret(name, secretValue{binary: append([]byte{}, data...)})
+	return s.setSecret(name, secretValue{binary: append([]byte{}, data...)}, "")
 }
 
 // SetManagedSecret is [Server.SetSecret] for a secret that another service of
@@ -28,14 +29,11 @@ func (s *Server) SetSecretBinary(name string, data []byte) (versionID string) {
 // change its value or delete it; they can rotate it, by the
 // function that [Server.HandleRotation] has under the service's name.
 func (s *Server) SetManagedSecret(service, name, text string) (versionID string) {
-	id := s.setSecret(name, secretValue{text: &text})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at(s.home()).secrets[name].owner = service
-	return id
+	return s.setSecret(name, secretValue{text: &text}, service)
 }
 
-func (s *Server) setSecret(name string, value secretValue) string {
+// setSecret leaves the owner as it is where none is given.
+func (s *Server) setSecret(name string, value secretValue, owner string) string {
 	mustSeed(name, checkSecretName(name))
 	mustSeed(name, value.check())
 	if !value.given() {
@@ -54,6 +52,7 @@ func (s *Server) setSecret(name string, value secretValue) string {
 	}
 	v, err := sec.addVersion(s.now(), newUUID(), value, stageCurrent)
 	mustSeed(name, err)
+	sec.owner = cmp.Or(owner, sec.owner)
 	c := &call{Server: s, operation: "PutSecretValue", place: s.home()}
 	c.secretWritten(name, &secretVersionRef{ARN: sec.arn, Name: sec.name, VersionId: v.id})
 	return v.id

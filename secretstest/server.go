@@ -170,10 +170,12 @@ func (s *Server) Close() {
 }
 
 // URL returns the address of the server, such as "http://127.0.0.1:40123". It
-// serves as AWS_ENDPOINT_URL for another process.
+// serves as AWS_ENDPOINT_URL for another process, with any credentials; see the
+// package comment for region and account.
 func (s *Server) URL() string { return s.url }
 
-// Config returns an AWS configuration that reaches this server: its region,
+// Config returns an AWS configuration for the SDK's clients (secretsmanager, ssm,
+// sqs) that reaches this server: its region,
 // static credentials of its default account, its address as the base endpoint
 // and its own HTTP client. The SDK's default retryer stays in place, as in
 // production: a throttled call is tried three times.

@@ -121,6 +121,7 @@ type batchItem struct {
 	key   string // in the order of the list
 	id    string
 	fault *Error
+	found *secret // by a filter; faults are asked about it once it is on a page
 }
 
 func batchGetSecretValue(c *call, in *batchGetSecretValueInput) (any, error) {
@@ -134,6 +135,9 @@ func batchGetSecretValue(c *call, in *batchGetSecretValueInput) (any, error) {
 	}
 	out := &batchGetSecretValueOutput{Errors: []batchError{}, SecretValues: []*secretValueOutput{}, NextToken: next}
 	for _, item := range items {
+		if sec := item.found; sec != nil {
+			item.fault = c.judgeItem(&c.late, []string{sec.arn, sec.name}, c.operation, "GetSecretValue")
+		}
 		value, err := c.batchValue(item)
 		if err != nil {
 			e := asError(err)
@@ -159,7 +163,7 @@ func (c *call) batchItems(in *batchGetSecretValueInput) ([]batchItem, error) {
 		}
 		items := make([]batchItem, len(secrets))
 		for i, sec := range secrets {
-			items[i] = batchItem{key: sec.name, id: sec.arn, fault: c.judgeItem(&c.late, []string{sec.arn, sec.name}, c.operation, "GetSecretValue")}
+			items[i] = batchItem{key: sec.name, id: sec.arn, found: sec}
 		}
 		return items, nil
 	}

@@ -13,7 +13,7 @@ import (
 // Of Parameter Store that is "Parameter Store Change", of Secrets Manager "AWS
 // API Call via CloudTrail" and, for rotations, "AWS Service Event via
 // CloudTrail". AWS delivers each at least once and some time later; this server
-// once and at once.
+// once and at once. What a parameter policy does on its own sends nothing here.
 func WithEvents(queues ...string) Option {
 	return func(s *Server) { s.eventQueues = append(s.eventQueues, queues...) }
 }
