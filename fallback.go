@@ -21,9 +21,10 @@ type Fallback interface {
 }
 
 // WithFallback has f keep what is read. Where a value is not cached and its
-// store cannot be reached, throttles, or cannot decrypt it, the one that was
-// kept is served as a stale one: [Stats] says so, and the store is asked again
-// as in any outage. A value that the store refuses is not served, and forgotten.
+// store cannot be reached, throttles, or cannot decrypt it, or does not answer
+// before the reader's deadline ([Client.Get]), the one that was kept is served as
+// a stale one: [Stats] says so, and the store is asked again as in any outage. A
+// value that the store refuses is not served, and forgotten.
 func WithFallback(f Fallback) Option {
 	return func(o *options) { o.fallback = f }
 }
@@ -53,6 +54,9 @@ func (l *lane) fallBack(key provider.Ref, err error, now int64, waits *backoffs)
 	}
 	v = v.WithRef(key)
 	expired := now - int64(c.cache.times.ttl)
+	if left, any := l.longest(); any {
+		expired = min(expired, left-1) // what is on its way is newer
+	}
 	v, _ = c.cache.put(key, arrival{value: v, began: expired, until: now, next: now}, func(bool) bool { return true })
 	c.cache.failed(key, err, now, l.trouble.retry.Load(), waits)
 	c.cache.staleSince(key, kept)

@@ -27,7 +27,7 @@ type lane struct {
 	mu       sync.Mutex
 	flights  map[provider.Ref]*flight // those that a miss may join
 	queue    []*flight                // those of them that have not left
-	underWay int                      // calls
+	underWay map[*flight]int64        // calls, by the first flight of each: when it left
 	overtime *time.Timer
 }
 
@@ -67,7 +67,7 @@ const (
 )
 
 func newLane(c *Client, p provider.Provider, rates map[string]rateLimit) *lane {
-	l := &lane{client: c, provider: p, flights: make(map[provider.Ref]*flight)}
+	l := &lane{client: c, provider: p, flights: make(map[provider.Ref]*flight), underWay: make(map[*flight]int64)}
 	limit, ok := rates[p.Scheme()]
 	if limited, has := p.(provider.Limited); has && !ok {
 		limit.perSecond, limit.burst = limited.RateLimit()
@@ -130,7 +130,7 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 		flights[i] = f
 	}
 	switch {
-	case l.underWay == 0:
+	case len(l.underWay) == 0:
 		l.depart()
 	case len(l.queue) > 0 && !waiting:
 		l.overtime.Reset(patience)
@@ -154,11 +154,23 @@ func (l *lane) arrived(ref provider.Ref, f **flight) bool {
 // store in trouble is asked one thing at a time.
 func (l *lane) renew(ref provider.Ref) {
 	l.mu.Lock()
-	idle := l.underWay == 0
+	idle := len(l.underWay) == 0
 	l.mu.Unlock()
 	if idle {
 		l.join(wantRenewal, ref)
 	}
+}
+
+// longest returns when the call left that has been under way for the longest.
+func (l *lane) longest() (left int64, any bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range l.underWay {
+		if !any || at < left {
+			left, any = at, true
+		}
+	}
+	return left, any
 }
 
 // supersede keeps what is under way for the refs out of the cache, and later
@@ -191,7 +203,7 @@ func (l *lane) depart() {
 		f.left = true
 	}
 	l.overtime.Stop()
-	l.underWay++
+	l.underWay[batch[0]] = l.client.clock.read()
 	if !l.client.begin() {
 		for _, f := range batch {
 			f.err = ErrClosed
@@ -420,8 +432,8 @@ func (l *lane) land(batch []*flight) {
 			delete(l.flights, f.ref)
 		}
 	}
-	l.underWay--
-	if l.underWay == 0 {
+	delete(l.underWay, batch[0])
+	if len(l.underWay) == 0 {
 		l.depart()
 	}
 }

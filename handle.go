@@ -75,7 +75,11 @@ func bindOr[T any](ctx context.Context, c *Client, ref string, decode func(Value
 	}
 	f := &follower[T]{client: c, ctx: context.WithoutCancel(ctx), ref: r, spelled: ref, decode: decode,
 		turn: make(chan struct{}, 1), closed: make(chan struct{}), callbacks: make(map[*worker]struct{})}
-	f.work = worker{client: c, run: func() { _ = f.follow(c.ctx) }}
+	f.work = worker{client: c, run: func() {
+		if f.current.Load() != nil { // the first value is for Bind to decode
+			_ = f.follow(c.ctx)
+		}
+	}}
 	f.watcher = &watcher{key: r.Base(), changed: f.work.wake}
 	c.cache.watch(f.watcher)
 	bound := false
@@ -96,6 +100,9 @@ func bindOr[T any](ctx context.Context, c *Client, ref string, decode func(Value
 		return nil, err
 	}
 	c.cache.ensure(f.watcher.key)
+	if c.cache.has(f.watcher.key) != f.current.Load().whole {
+		f.work.wake() // it changed meanwhile
+	}
 	h := &Handle[T]{&f.current, f}
 	bound = true
 	runtime.AddCleanup(h, (*follower[T]).release, f)
@@ -231,11 +238,15 @@ func (f *follower[T]) first(ctx context.Context, v Value) error {
 // it ends with ctx.
 func (f *follower[T]) follow(ctx context.Context) error {
 	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	case f.turn <- struct{}{}: // whether or not ctx has ended: there is nothing to wait for
+	default:
+		select {
+		case f.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	defer func() { <-f.turn }()
 	whole := f.client.cache.has(f.watcher.key)
 	old := f.current.Load()
 	if whole == (Value{}) || whole == f.failed || old != nil && whole == old.whole {

@@ -78,10 +78,13 @@ func New(opts ...Option) (*Client, error) {
 // it they want, and what else is missed at the time travels with it or in the
 // call after it.
 //
-// When ctx ends, Get returns ctx.Err() at once; the call goes on for the others
-// and for the cache, until its own timeout ([WithFetchTimeout]). All other
-// errors name the ref and wrap one of package provider's Err values or
-// [ErrClosed]; the error of the store's SDK is reachable by [errors.As].
+// When ctx ends, Get returns at once, with ctx.Err(); the call goes on for the
+// others and for the cache, until its own timeout ([WithFetchTimeout]). Where it
+// was a deadline that ended ctx, and the store has let a call wait for half a
+// second or longer by then, Get returns a stale value instead, if the cache
+// ([WithStaleIfError]) or [WithFallback] has one. All other errors name the ref
+// and wrap one of package provider's Err values or [ErrClosed]; the error of the
+// store's SDK is reachable by [errors.As].
 func (c *Client) Get(ctx context.Context, ref string) (Value, error) {
 	if s := c.cache.table.find(ref); s != nil {
 		if now, expires := c.clock.now(), s.lease.expires.Load(); now < expires {
@@ -134,7 +137,7 @@ func (c *Client) Text(ctx context.Context, ref string) (string, error) {
 // written. What is not cached is read in as few calls as the stores allow. The
 // map holds whatever could be read; the error joins those of the rest (use
 // [errors.Is] and [errors.As]), each naming its ref, and is nil if there are
-// none. When ctx ends, what has not arrived by then fails with ctx.Err().
+// none. When ctx ends, what has not arrived by then is as [Client.Get] says.
 func (c *Client) GetAll(ctx context.Context, refs ...string) (map[string]Value, error) {
 	values := make(map[string]Value, len(refs))
 	var errs []error
@@ -270,8 +273,8 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 	if v, found, err := c.cached(ctx, s, r, l); found {
 		return v, err
 	}
-	if err := ctx.Err(); err != nil {
-		return Value{}, err
+	if ctx.Err() != nil {
+		return c.overdue(ctx, s, r)
 	}
 	c.stats.misses.Add(1)
 	return c.arrive(ctx, s, r, l.join(wantValue, r.Base())[0], wantValue)
@@ -314,7 +317,10 @@ func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return Value{}, ctx.Err()
+			if d != wantValue {
+				return Value{}, ctx.Err()
+			}
+			return c.overdue(ctx, s, r)
 		case <-c.ctx.Done():
 			return Value{}, named(s, ErrClosed)
 		}
@@ -392,8 +398,11 @@ func (c *Client) readAll(ctx context.Context, refs []string, d demand, give func
 	for _, w := range wants {
 		var v Value
 		err := ctx.Err()
-		if w.f != nil {
+		switch {
+		case w.f != nil:
 			v, err = c.arrive(ctx, w.s, w.r, w.f, d)
+		case d == wantValue:
+			v, err = c.overdue(ctx, w.s, w.r)
 		}
 		give(w.s, v, named(w.s, err))
 	}

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync/atomic"
@@ -77,6 +78,53 @@ func refusal(err error) bool {
 		}
 	}
 	return false
+}
+
+// overdue answers a read whose context has ended: by the context's error, but
+// by a stale value where a deadline has ended it while the store lets wait. Who
+// cancels wants no value any more.
+func (c *Client) overdue(ctx context.Context, s string, r provider.Ref) (Value, error) {
+	l := c.lanes[r.Scheme]
+	if c.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && l.hangs(r.Base()) {
+		if v, found, err := c.cached(ctx, s, r, l); found {
+			return v, err
+		}
+	}
+	return Value{}, ctx.Err()
+}
+
+// hangs reports whether some call has been under way for longer than [patience],
+// and if so notes for a key that its store does not answer, so that what there is
+// of it is served. A reader with less time than that says nothing of the store.
+func (l *lane) hangs(key provider.Ref) bool {
+	now := l.client.clock.read()
+	if left, any := l.longest(); !any || now-left < int64(patience) {
+		return false
+	}
+	err := &provider.Error{Ref: key, Kind: provider.ErrUnavailable, Hint: "no answer yet", Err: context.DeadlineExceeded}
+	if !l.client.cache.late(key, err, now) {
+		l.fallBack(key, err, now, new(backoffs))
+	}
+	return true
+}
+
+// late notes that a value is not refreshed in time, and reports whether there is
+// one that may be served.
+func (c *cache) late(key provider.Ref, err error, now int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.find(key)
+	if !e.full() {
+		return false
+	}
+	if now < e.lease.expires.Load() {
+		return true
+	}
+	if e.err == nil && now < c.times.deadline(e, err) {
+		e.err, e.since, e.failures = err, time.Now(), e.failures+1
+		c.plan(e, now+int64(schedule.MinBackoff))
+	}
+	return now < c.times.deadline(e, e.err)
 }
 
 // deadline returns until when the entry's value is served though err, at most.
