@@ -36,9 +36,10 @@
 //
 // # Spans
 //
-// Each request to AWS is a span of the kind client, as the semantic conventions
+// Each request to a store is a span of the kind client, as the semantic conventions
 // for AWS SDK calls name it ("Secrets Manager/GetSecretValue", rpc.system aws-api,
-// aws.request_id), and each value that was asked for one of the kind internal. A
+// aws.request_id; a request to a store of one's own has its operation's name and
+// no service), and each value that was asked for one of the kind internal. A
 // request serves many readers and most serve none, so these spans are no one's
 // children. A value's span stands at the end of what was done and has no
 // duration. What a reader's own span shows is for [WithReadEvents].

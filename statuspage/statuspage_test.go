@@ -3,8 +3,10 @@ package statuspage_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -186,6 +188,44 @@ func TestRefsAndQueriesAreEscaped(t *testing.T) {
 		require.Equal(t, 1, len(statusOf(t, h, "/?format=json").Entries))
 		require.NotContains(t, ask(h, "GET", "/?format=json").Body.String(), "<script")
 	})
+}
+
+// Nor what a store says.
+func TestErrorsAreEscaped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const evil = `</td><script>alert(1)</script><img src=x onerror=alert(1)>`
+		p := &breaking{}
+		c, err := secrets.New(secrets.WithProvider(p), secrets.WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = c.Get(t.Context(), "mem://x")
+		require.NoError(t, err)
+		p.says = errors.New(evil)
+		require.Error(t, c.Refresh(t.Context(), "mem://x"))
+		h := statuspage.New(c)
+		body := ask(h, "GET", "/").Body.String()
+		require.Contains(t, body, "&lt;img src=x")
+		require.NotContains(t, body, "<img")
+		require.NotContains(t, body, "<script")
+		require.Contains(t, statusOf(t, h, "/?format=json").Entries[0].Error, evil)
+		require.NotContains(t, ask(h, "GET", "/?format=json").Body.String(), "<img")
+	})
+}
+
+// breaking is a store that begins to fail.
+type breaking struct {
+	memory
+	says error
+}
+
+func (b *breaking) Fetch(ctx context.Context, refs ...provider.Ref) []provider.Result {
+	results := b.memory.Fetch(ctx, refs...)
+	for i, r := range refs {
+		if b.says != nil {
+			results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrUnavailable, Err: b.says}}
+		}
+	}
+	return results
 }
 
 // memory is a store in which everything has the value of its name.
