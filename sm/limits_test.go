@@ -299,13 +299,15 @@ var limits = map[string]limit{
 			sm.PasswordOptions{}, sm.PasswordOptions{Length: 4}, sm.PasswordOptions{Length: 4096}, sm.PasswordOptions{Length: 1, AnyMix: true},
 			sm.PasswordOptions{Length: 5, IncludeSpace: true}, sm.PasswordOptions{ExcludeCharacters: xs(4096)},
 			sm.PasswordOptions{Length: 3, ExcludeCharacters: "0123456789"},
+			sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true, IncludeSpace: true},
 			sm.PasswordOptions{Length: 1, ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true},
 		},
 		refused: map[string]any{
 			"not -1": sm.PasswordOptions{Length: -1}, "not 4097": sm.PasswordOptions{Length: 4097}, "4097 characters": sm.PasswordOptions{ExcludeCharacters: xs(4097)},
-			"3 characters cannot have one of each of 4": sm.PasswordOptions{Length: 3}, "4 characters cannot have one of each of 5": sm.PasswordOptions{Length: 4, IncludeSpace: true},
-			"no character is left":  sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true},
-			"no character is left ": sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludePunctuation: true, ExcludeCharacters: "0123456789"},
+			"3 characters cannot have one of each of 4": sm.PasswordOptions{Length: 3}, "3 characters cannot have one of each of 4 ": sm.PasswordOptions{Length: 3, IncludeSpace: true},
+			"no character is left":   sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true},
+			"no character is left  ": sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true, IncludeSpace: true, ExcludeCharacters: " "},
+			"no character is left ":  sm.PasswordOptions{ExcludeLowercase: true, ExcludeUppercase: true, ExcludePunctuation: true, ExcludeCharacters: "0123456789"},
 		},
 	},
 	"Filters": {
@@ -372,6 +374,14 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestASpaceIsNoTypeOfItsOwn leaves it to AWS whether four characters can have
+// one of each type where there may be a space.
+func TestASpaceIsNoTypeOfItsOwn(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	_, _ = sm.New(srv.Config()).RandomPassword(t.Context(), sm.PasswordOptions{Length: 4, IncludeSpace: true})
+	require.Equal(t, 1, srv.Calls("GetRandomPassword"))
 }
 
 // TestQuotasThatAWSCounts are known to AWS only, and explained after the call.

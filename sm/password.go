@@ -20,14 +20,16 @@ type PasswordOptions struct {
 	ExcludeUppercase   bool
 	ExcludeNumbers     bool
 	ExcludePunctuation bool
-	IncludeSpace       bool
+	IncludeSpace       bool // the password may have spaces
 	// AnyMix drops the rule that a password has a character of each type.
 	AnyMix bool
 	Region string // whose Secrets Manager to ask; empty is the store's own
 }
 
-// characterTypes are what GetRandomPassword draws from (API GetRandomPassword).
-func (o PasswordOptions) characterTypes() (types []string) {
+// characterTypes is how many types a password has a character of each of, unless
+// that is given up (API GetRandomPassword, RequireEachIncludedType). A space it
+// may have, which is no type there.
+func (o PasswordOptions) characterTypes() (types int, space bool) {
 	for _, t := range []struct {
 		characters string
 		in         bool
@@ -36,13 +38,12 @@ func (o PasswordOptions) characterTypes() (types []string) {
 		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", !o.ExcludeUppercase},
 		{"0123456789", !o.ExcludeNumbers},
 		{"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", !o.ExcludePunctuation},
-		{" ", o.IncludeSpace},
 	} {
 		if t.in && strings.ContainsFunc(t.characters, func(c rune) bool { return !strings.ContainsRune(o.ExcludeCharacters, c) }) {
-			types = append(types, t.characters)
+			types++
 		}
 	}
-	return types
+	return types, o.IncludeSpace && !strings.Contains(o.ExcludeCharacters, " ")
 }
 
 // RandomPassword has AWS make a password. Nothing is stored.
@@ -58,11 +59,11 @@ func (s *Store) RandomPassword(ctx context.Context, opts PasswordOptions) (provi
 	if err := t.checkLength("what is excluded", opts.ExcludeCharacters, maxPassword); err != nil {
 		return provider.Value{}, err
 	}
-	switch types := opts.characterTypes(); {
-	case len(types) == 0:
+	switch types, space := opts.characterTypes(); {
+	case types == 0 && !space:
 		return provider.Value{}, t.invalid("no character is left that the password may have")
-	case !opts.AnyMix && length < len(types):
-		return provider.Value{}, t.invalid("a password of %d characters cannot have one of each of %d types: make it longer, exclude some, or set AnyMix", length, len(types))
+	case !opts.AnyMix && length < types:
+		return provider.Value{}, t.invalid("a password of %d characters cannot have one of each of %d types: make it longer, exclude some, or set AnyMix", length, types)
 	}
 	out, err := call(ctx, s, t, "GetRandomPassword", t.client.GetRandomPassword, &secretsmanager.GetRandomPasswordInput{
 		PasswordLength:          aws.Int64(int64(length)),
