@@ -1,8 +1,8 @@
 package pgxsecret
 
 import (
+	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -39,7 +40,7 @@ func replaced(c *pgx.Conn) bool {
 func open(ctx context.Context, credentials *sqlsecret.Credentials, cfg *pgx.ConnConfig) error {
 	var used *pgx.ConnConfig
 	var conn *pgconn.PgConn
-	var reader io.Reader // what pgconn reads the connection by
+	var read *messages // what pgconn reads the connection by
 	lease, err := credentials.Login(ctx, func(ctx context.Context, s secrets.DBSecret) (err error) {
 		if used, err = configure(cfg, s); err != nil {
 			return err
@@ -47,23 +48,34 @@ func open(ctx context.Context, credentials *sqlsecret.Credentials, cfg *pgx.Conn
 		used.AfterConnect = nil // pgx calls it for the connection it has in the end
 		build := used.BuildFrontend
 		used.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-			reader = r
-			return build(r, w)
+			read = &messages{next: r, buffer: bufio.NewReader(r)}
+			return build(read, w)
 		}
 		conn, err = pgconn.ConnectConfig(ctx, &used.Config)
+		used.BuildFrontend = build
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	first, tlsConfig, err := adopt(conn, reader)
+	h, err := conn.Hijack()
 	if err != nil {
+		_ = conn.Close(ctx)
 		return err
 	}
-	after, build := cfg.AfterConnect, cfg.BuildFrontend
+	greeting, err := greet(h)
+	if err != nil {
+		_ = h.Conn.Close()
+		return err
+	}
+	var first atomic.Pointer[adopted]
+	first.Store(&adopted{Conn: h.Conn, reader: read.next, greeting: append(greeting, read.ahead()...)})
+	h.Frontend = nil
+
+	after := cfg.AfterConnect
 	*cfg = *used
-	cfg.BuildFrontend = build
 	cfg.AfterConnect = func(ctx context.Context, c *pgconn.PgConn) error {
+		maps.Copy(c.CustomData(), h.CustomData)
 		c.CustomData()[leaseKey] = lease
 		if after != nil {
 			return after(ctx, c)
@@ -75,73 +87,69 @@ func open(ctx context.Context, credentials *sqlsecret.Credentials, cfg *pgx.Conn
 	cfg.ValidateConnect, cfg.AfterNetConnect, cfg.OAuthTokenProvider = nil, nil, nil
 	cfg.RequireAuth, cfg.ChannelBinding, cfg.SSLCertMode = "", "", ""
 	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"adopted"}, nil }
-	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if c := first.Swap(nil); c != nil {
 			return c, nil
 		}
-		return dialAgain(ctx, used, tlsConfig, network, addr)
+		return &canceler{ctx: ctx, of: h}, nil
 	}
 	return nil
 }
 
-// dialAgain dials the server of a connection to cancel what that does, with TLS
-// if the connection has it: pgx does not know that any more.
-func dialAgain(ctx context.Context, used *pgx.ConnConfig, tlsConfig *tls.Config, network, addr string) (net.Conn, error) {
-	conn, err := used.DialFunc(ctx, network, addr)
-	if err != nil || tlsConfig == nil {
-		return conn, err
-	}
-	if used.SSLNegotiation != "direct" {
-		if err := askForTLS(conn); err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
-	}
-	return tls.Client(conn, tlsConfig), nil
+// canceler is what an adopted connection dials to cancel what it does. The
+// request is made as the connection that was hijacked would make it, with TLS if
+// it has that: the other does not know of it any more.
+type canceler struct {
+	net.Conn // nil
+	ctx      context.Context
+	of       *pgconn.HijackedConn
 }
 
-// askForTLS sends an SSLRequest (PostgreSQL manual, "Message formats").
-func askForTLS(conn net.Conn) error {
-	request := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 8}, 80877103)
-	if _, err := conn.Write(request); err != nil {
-		return err
+func (c *canceler) Write(b []byte) (int, error) {
+	if len(b) < 8 || binary.BigEndian.Uint32(b[4:]) != cancelRequest {
+		return 0, errors.New("pgxsecret: the configuration of a pool's connection opens no other: use that of the pool")
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return err
-	}
-	if answer[0] != 'S' {
-		return errors.New("pgxsecret: the server refused TLS for a cancel request")
-	}
-	return nil
-}
-
-// adopt takes the network connection out of an open one, and the TLS
-// configuration that it was opened with. What comes next is read by r: after a
-// slow write pgconn has a goroutine that reads ahead, and may have it still.
-func adopt(c *pgconn.PgConn, r io.Reader) (*atomic.Pointer[adopted], *tls.Config, error) {
-	h, err := c.Hijack()
+	h := *c.of
+	conn, err := pgconn.Construct(&h)
 	if err != nil {
-		return nil, nil, err
+		return 0, err
 	}
-	for h.Frontend.ReadBufferLen() > 0 { // what the server said after the login
-		msg, err := h.Frontend.Receive()
+	return len(b), conn.CancelRequest(c.ctx)
+}
+
+func (*canceler) Read([]byte) (int, error)    { return 0, io.EOF }
+func (*canceler) Close() error                { return nil }
+func (*canceler) SetDeadline(time.Time) error { return nil } // the context ends the request
+
+// cancelRequest is where a startup message has its version (PostgreSQL manual,
+// "Message formats").
+const cancelRequest = 80877102
+
+// messages gives its reader no more than one message at once, so that none is in
+// a frontend's buffer when the connection is taken from it.
+type messages struct {
+	next   io.Reader // after a slow write, pgconn has a goroutine that reads ahead into it
+	buffer *bufio.Reader
+	left   int64 // of a message
+}
+
+func (m *messages) Read(b []byte) (int, error) {
+	if m.left == 0 {
+		head, err := m.buffer.Peek(5) // its type, and its length without that (PostgreSQL manual, "Message formats")
 		if err != nil {
-			_ = h.Conn.Close()
-			return nil, nil, err
+			return 0, err
 		}
-		if p, ok := msg.(*pgproto3.ParameterStatus); ok {
-			h.ParameterStatuses[p.Name] = p.Value
-		}
+		m.left = 1 + int64(binary.BigEndian.Uint32(head[1:]))
 	}
-	greeting, err := greet(h)
-	if err != nil {
-		_ = h.Conn.Close()
-		return nil, nil, err
-	}
-	var first atomic.Pointer[adopted]
-	first.Store(&adopted{Conn: h.Conn, reader: r, greeting: greeting})
-	return &first, h.TLSConfig, nil
+	n, err := m.buffer.Read(b[:min(int64(len(b)), m.left)])
+	m.left -= int64(n)
+	return n, err
+}
+
+// ahead returns what was read of the connection and of messages not.
+func (m *messages) ahead() []byte {
+	b, _ := m.buffer.Peek(m.buffer.Buffered())
+	return b
 }
 
 // greet returns what a server says to a client that it lets in (PostgreSQL

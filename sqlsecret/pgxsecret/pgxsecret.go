@@ -51,9 +51,11 @@ func Connect(base *pgx.ConnConfig, opts ...stdlib.OptionOpenDB) func(secrets.DBS
 // is pgxpool.ParseConfig(""). The hooks of base are called as ever.
 //
 // The connection is opened in BeforeConnect, and pgx then adopts it: in
-// [pgx.Conn.Config] and for a tracer it is one without TLS, RequireAuth,
-// ChannelBinding, Fallbacks, ValidateConnect and AfterNetConnect, which have
-// been heeded before. The secret is followed as long as the pool is reachable.
+// [pgx.Conn.Config], which opens no other connection, and for a tracer it is one
+// without TLS, RequireAuth, ChannelBinding, Fallbacks, ValidateConnect and
+// AfterNetConnect, which have been heeded before. A tracer is told of it when it
+// is open, and of none that failed to open. The secret is followed as long as the
+// pool is reachable.
 func NewPool(ctx context.Context, client *secrets.Client, ref string, base *pgxpool.Config, opts ...sqlsecret.Option) (*pgxpool.Pool, error) {
 	if base == nil {
 		var err error
