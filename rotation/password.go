@@ -12,15 +12,19 @@ import (
 // needs no network. To have Secrets Manager make it (GetRandomPassword):
 //
 //	func(ctx context.Context) (string, error) {
-//		v, err := store.RandomPassword(ctx, sm.PasswordOptions{ExcludeCharacters: `/@"'\`})
+//		v, err := store.RandomPassword(ctx, sm.PasswordOptions{ExcludeCharacters: `/@"'\{`})
 //		return v.Text(), err
 //	}
+//
+// What is for Parameter Store should have no "{{": it may take that for a
+// reference to another parameter, and refuse the value.
 type Generator func(ctx context.Context) (string, error)
 
 // Password is what a generated password is made of: the parameters of
 // GetRandomPassword (API GetRandomPassword), with the same defaults. The zero
 // value is 32 characters, at least one of each of lowercase letters, uppercase
-// letters, numbers and punctuation.
+// letters, numbers and punctuation. A "{" is never among them, so that each can
+// be stored in either store: see [Generator].
 type Password struct {
 	Length             int    // 1 to 4,096 characters; zero is 32
 	ExcludeCharacters  string // none of these
@@ -72,7 +76,7 @@ func (p Password) types() (types []string) {
 		{"abcdefghijklmnopqrstuvwxyz", !p.ExcludeLowercase},
 		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", !p.ExcludeUppercase},
 		{"0123456789", !p.ExcludeNumbers},
-		{"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", !p.ExcludePunctuation},
+		{"!\"#$%&'()*+,-./:;<=>?@[\\]^_`|}~", !p.ExcludePunctuation},
 		{" ", p.IncludeSpace},
 	} {
 		left := strings.Map(func(r rune) rune {
