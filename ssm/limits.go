@@ -121,6 +121,9 @@ func checkName(name, region string) error {
 		partition = "aws-us-gov"
 	}
 	before := len("arn:" + partition + ":ssm:" + region + ":123456789012:parameter/")
+	if strings.HasPrefix(name, "/") {
+		before-- // the ARN has that slash once
+	}
 	first := strings.ToLower(strings.TrimPrefix(name, "/"))
 	switch {
 	case strings.HasPrefix(first, "aws"), strings.HasPrefix(first, "ssm"):
@@ -214,7 +217,8 @@ func portable(pattern string) bool {
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; {
 		case c == '\\':
-			if i++; i < len(pattern) && strings.IndexByte("vQpPU", pattern[i]) >= 0 {
+			// \1 is a group elsewhere, and \11 or \0101 an octal number in Go.
+			if i++; i < len(pattern) && strings.IndexByte("vQpPU0123456789", pattern[i]) >= 0 {
 				return false
 			}
 		case c > '~', c < ' ', class && c == '[', class && strings.HasPrefix(pattern[i:], "&&"):

@@ -93,9 +93,11 @@ func limits() []limit {
 		{"name of 1 character", create("ssm://x", v, plain), ""},
 		{"name below the limit", create("ssm:///"+x(1011-arnPrefix-2), v, plain), ""},
 		{"name at the limit", create("ssm:///"+x(1011-arnPrefix-1), v, plain), ""},
-		{"name above the limit", create("ssm:///"+x(1011-arnPrefix), v, plain), "1011 are the most"},
-		{"name in a Region with a longer ARN", create("ssm:///"+x(1011-arnPrefix-1)+"?region=ap-southeast-1", v, plain), "1011 are the most"},
-		{"name in a partition with a longer ARN", create("ssm:///"+x(1011-arnPrefix-4)+"?region=cn-north-1", v, plain), "1011 are the most"},
+		{"name above the limit", create("ssm:///"+x(1011-arnPrefix+1), v, plain), "1011 are the most"},
+		{"name in no hierarchy, at the limit", create("ssm://"+x(1011-arnPrefix), v, plain), ""},
+		{"name in no hierarchy, above it", create("ssm://"+x(1011-arnPrefix+1), v, plain), "1011 are the most"},
+		{"name in a Region with a longer ARN", create("ssm:///"+x(1011-arnPrefix)+"?region=ap-southeast-1", v, plain), "1011 are the most"},
+		{"name in a partition with a longer ARN", create("ssm:///"+x(1011-arnPrefix-3)+"?region=cn-north-1", v, plain), "1011 are the most"},
 		{"no name", create("ssm://", v, plain), "the name is empty"},
 		{"14 levels", create("ssm://"+levels(14), v, plain), ""},
 		{"15 levels", create("ssm://"+levels(15), v, plain), ""},
@@ -253,6 +255,8 @@ func TestAPatternIsCheckedWhereItIsCertain(t *testing.T) {
 		`[]a]`:            {"b"},
 		`[^]a]`:           {"a"},
 		`\vx`:             {"y"},
+		`(a)\11`:          {"aa1"}, // a group and a digit, or an octal number
+		`\0101`:           {"A"},
 		`\Qa.b\E`:         {"x"},
 		`\p{Lower}`:       {"X"},
 		`a{,3}`:           {"b"},
@@ -276,6 +280,14 @@ func TestAPatternIsCheckedWhereItIsCertain(t *testing.T) {
 		require.ErrorContains(t, err, "does not match", p)
 		require.Zero(t, b.Calls())
 	}
+}
+
+// TestASlashMayBeTheARNs leaves it to AWS whether the slash before a name counts
+// once or twice.
+func TestASlashMayBeTheARNs(t *testing.T) {
+	b := newBench(t, secretstest.InProcess())
+	_ = create("ssm:///"+strings.Repeat("x", 1011-arnPrefix), ssm.String("v"), plain)(b, t)
+	require.Equal(t, 1, b.Calls())
 }
 
 // TestCountsOfAnAccount is what is known after the call alone.
