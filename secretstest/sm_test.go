@@ -108,12 +108,15 @@ func TestClientRequestTokenIsIdempotent(t *testing.T) {
 	}
 	require.NoError(t, create("v"))
 	require.NoError(t, create("v"), "same token, same value")
-	requireCode(t, create("w"), "ResourceExistsException", "The operation failed because the secret a already exists.")
+	requireCode(t, create("w"), "ResourceExistsException")
+	require.ErrorContains(t, create("w"), "You can't use ClientRequestToken "+*token(1)+" because that value is already in use")
+	_, err := sm.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("a"), SecretString: aws.String("v")})
+	requireCode(t, err, "ResourceExistsException", "The operation failed because the secret a already exists.")
 
 	putToken := func(text string, n int) (*secretsmanager.PutSecretValueOutput, error) {
 		return sm.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("a"), SecretString: &text, ClientRequestToken: token(n)})
 	}
-	_, err := putToken("w", 2)
+	_, err = putToken("w", 2)
 	require.NoError(t, err)
 	out, err := putToken("v", 1)
 	require.NoError(t, err)

@@ -92,7 +92,10 @@ func (c *call) createAgain(sec *secret, token string, value secretValue) (any, e
 	if !sec.deleted.IsZero() {
 		return nil, fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
-	if v := sec.version(token); v != nil && v.value.equal(value) {
+	if v := sec.version(token); v != nil {
+		if !v.value.equal(value) {
+			return nil, errTokenInUse(token, sec)
+		}
 		return &secretVersionRef{ARN: sec.arn, Name: sec.name, ReplicationStatus: sec.replicationStatus(), VersionId: v.id}, nil
 	}
 	return nil, fail("ResourceExistsException", "The operation failed because the secret %s already exists.", sec.name)
