@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,18 +193,30 @@ func (l *lane) supersede(refs ...provider.Ref) {
 	}
 }
 
-// depart sends off all that is queued. The caller holds the mutex.
+// depart sends off all that is queued, but not to a store that is to be left
+// alone what nobody waits for. The caller holds the mutex.
 func (l *lane) depart() {
-	if len(l.queue) == 0 {
+	batch, now := l.queue, l.client.clock.read()
+	l.queue = nil
+	if retry := l.trouble.retry.Load(); now < retry {
+		batch = slices.DeleteFunc(batch, func(f *flight) bool {
+			if f.awaited.Load() {
+				return false
+			}
+			delete(l.flights, f.ref)
+			close(f.done)
+			l.client.cache.putOff(f.ref, retry)
+			return true
+		})
+	}
+	l.overtime.Stop()
+	if len(batch) == 0 {
 		return
 	}
-	batch := l.queue
-	l.queue = nil
 	for _, f := range batch {
 		f.left = true
 	}
-	l.overtime.Stop()
-	l.underWay[batch[0]] = l.client.clock.read()
+	l.underWay[batch[0]] = now
 	if !l.client.begin() {
 		for _, f := range batch {
 			f.err = ErrClosed

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,6 @@ func TestClockNeverTicksOnLambda(t *testing.T) {
 	require.Nil(t, c.timer)
 }
 
-// The table does what a map does, through growth and graves.
 // Nobody reads the time when a handle is loaded, and timers stand still while a
 // machine is suspended: the refresher looks often enough.
 func TestHandleAfterSuspension(t *testing.T) {
@@ -162,6 +162,7 @@ func (p provided) Fetch(_ context.Context, refs ...provider.Ref) []provider.Resu
 	return results
 }
 
+// The table does what a map does, through growth and graves.
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	table, model := newTable(), make(map[string]*slot)
@@ -306,3 +307,69 @@ func TestFirstRefreshTakesItsTime(t *testing.T) {
 		require.Less(t, a.next, a.until)
 	}
 }
+
+// What nobody waits for is held back while the store is to be left alone, also
+// what was queued behind the very call that showed the trouble.
+func TestQueuedRenewalsWaitForTheBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		down, calls := false, 0
+		c, err := New(WithLogger(slog.New(slog.DiscardHandler)), WithTTL(time.Hour), WithProvider(fetching(func(refs []provider.Ref) []provider.Result {
+			mu.Lock()
+			calls++
+			fails := down
+			mu.Unlock()
+			if fails {
+				time.Sleep(100 * time.Millisecond)
+				return make([]provider.Result, len(refs))
+			}
+			return provided(func() string { return "x" }).Fetch(t.Context(), refs...)
+		})))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, c.Close()) }()
+		held, err := c.Get(t.Context(), "mem://held")
+		require.NoError(t, err)
+		other := held.Ref()
+		other.Name = "other"
+		mu.Lock()
+		down = true
+		mu.Unlock()
+
+		l := c.lanes["mem"]
+		began := time.Now()
+		cold := l.join(wantValue, other)[0]
+		renewal := l.join(wantRenewal, held.Ref())[0]
+		<-cold.done
+		<-renewal.done
+		require.Equal(t, 100*time.Millisecond, time.Since(began))
+		time.Sleep(40 * time.Millisecond) // the shortest backoff is fifty
+		mu.Lock()
+		require.Equal(t, 2, calls, "the one that filled the cache, and the cold miss")
+		down = false
+		mu.Unlock()
+		c.cache.find(held.Ref()).lease.used.Store(1)
+		time.Sleep(1100 * time.Millisecond)
+		mu.Lock()
+		require.Equal(t, 3, calls, "when the backoff is over it is asked for")
+		mu.Unlock()
+
+		// Who waits is not held back.
+		mu.Lock()
+		down = true
+		mu.Unlock()
+		cold = l.join(wantValue, other)[0]
+		awaited := l.join(wantNews, held.Ref())[0]
+		<-cold.done
+		<-awaited.done
+		mu.Lock()
+		require.Equal(t, 5, calls)
+		mu.Unlock()
+	})
+}
+
+// fetching is a provider that is a function.
+type fetching func([]provider.Ref) []provider.Result
+
+func (fetching) Scheme() string { return "mem" }
+
+func (f fetching) Fetch(_ context.Context, refs ...provider.Ref) []provider.Result { return f(refs) }

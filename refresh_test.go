@@ -198,6 +198,42 @@ func TestOvertakenFailureIsNoTrouble(t *testing.T) {
 	})
 }
 
+// A ref that is refused for its form says nothing of the store: that may take no
+// call.
+func TestInvalidRefEndsNoTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &store{}
+		s.set("db", "x")
+		down := false
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			results := s.read(refs)
+			for i, r := range refs {
+				switch {
+				case r.Name == "bad":
+					results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrInvalidRef}}
+				case down:
+					results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrUnavailable}}
+				}
+			}
+			return results
+		})
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		_, err := c.GetAll(t.Context(), "mem://db", "mem://bad")
+		require.ErrorIs(t, err, provider.ErrInvalidRef)
+		require.Empty(t, log.String())
+		down = true
+		for range 300 {
+			time.Sleep(time.Second)
+			get(t, c, "mem://db")
+			_, err := c.Get(t.Context(), "mem://bad")
+			require.ErrorIs(t, err, provider.ErrInvalidRef)
+		}
+		require.Equal(t, 1, strings.Count(log.String(), "in trouble"), log.String())
+		require.NotContains(t, log.String(), "well again")
+	})
+}
+
 // Each kind of failure has its window, and at its end the error surfaces.
 func TestStaleWindows(t *testing.T) {
 	for kind, window := range map[error]time.Duration{

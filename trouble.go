@@ -25,19 +25,20 @@ type trouble struct {
 // note takes the outcome of a call that began and ended at the given times, and
 // reports whether trouble began with it, or how long what it ended had lasted.
 // One ref that was answered shows that the store is there; what was throttled
-// beside it is asked for again by itself, at the rate that the bucket has been
-// lowered to. A failure of a call that another one overtook and was answered is
-// old news.
+// beside it is asked for again by itself, after a backoff of its own and at the
+// rate that the bucket has been lowered to. A failure of a call that another one
+// overtook and was answered is old news, and a ref that is refused for its form
+// is no news at all.
 func (t *trouble) note(results []error, start, now int64, ttl time.Duration) (began bool, lasted time.Duration) {
-	if slices.ContainsFunc(results, func(err error) bool { return !storewide(err) }) {
+	if slices.ContainsFunc(results, answered) {
 		t.retry.Store(0)
-		t.well.Store(start)
+		t.well.Store(max(start, t.well.Load()))
 		if t.failures.Swap(0) > 0 {
 			lasted = max(time.Duration(now-t.since.Load()), 1)
 		}
 		return false, lasted
 	}
-	if start < t.well.Load() {
+	if start < t.well.Load() || !slices.ContainsFunc(results, storewide) {
 		return false, 0
 	}
 	n := t.failures.Add(1)
@@ -66,7 +67,12 @@ func (b *backoffs) after(failures int, ttl time.Duration) int64 {
 
 // storewide reports whether an error is of the store and not of one value.
 func storewide(err error) bool {
-	return err != nil && !refusal(err) && !errors.Is(err, provider.ErrDecryption) && !errors.Is(err, provider.ErrInvalidRef)
+	return !answered(err) && !errors.Is(err, provider.ErrInvalidRef)
+}
+
+// answered reports whether an outcome shows that the store is there.
+func answered(err error) bool {
+	return err == nil || refusal(err) || errors.Is(err, provider.ErrDecryption)
 }
 
 // refusal reports whether the store answered, and its answer is that it does
@@ -106,6 +112,15 @@ func (l *lane) hangs(key provider.Ref) bool {
 		l.fallBack(key, err, now, new(backoffs))
 	}
 	return true
+}
+
+// putOff has the refresher turn to an entry at the given time.
+func (c *cache) putOff(key provider.Ref, until int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.find(key); e != nil && e.place >= 0 {
+		c.plan(e, until)
+	}
 }
 
 // late notes that a value is not refreshed in time, and reports whether there is
