@@ -76,7 +76,8 @@ func startPostgres(ctx context.Context) (p *postgres, err error) {
 	if out, err := init.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	p.server = command(server, "-D", data, "-k", p.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-c", "fsync=off")
+	p.server = command(server, "-D", data, "-k", p.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(p.port),
+		"-c", "fsync=off", "-c", "max_connections=300") // a server that is busy ends connections later than they are closed
 	var log bytes.Buffer
 	p.server.Stderr = &log
 	if err = p.server.Start(); err != nil {
@@ -84,7 +85,7 @@ func startPostgres(ctx context.Context) (p *postgres, err error) {
 		return p, err
 	}
 	go func() { p.ended <- p.server.Wait() }()
-	for range 300 {
+	for range 1200 {
 		if p.admin, err = pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d user=admin dbname=postgres", p.dir, p.port)); err == nil {
 			return p, nil
 		}
