@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type Snapshot struct {
 
 	mu     sync.Mutex
 	kept   *simplelru.LRU[provider.Ref, *one] // by when they were kept
+	labels map[provider.Ref][]provider.Ref    // those of them that were read by a label, by the ref without it
 	dirty  bool
 	pinned bool // some version of those that were kept is
 	frozen bool // the file is left alone
@@ -63,7 +65,8 @@ func Open(ctx context.Context, path, binding string, key Key, opts ...Option) (*
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	s.kept, _ = simplelru.NewLRU[provider.Ref, *one](MaxValues, nil) // the size is all it asks
+	s.labels = make(map[provider.Ref][]provider.Ref)
+	s.kept, _ = simplelru.NewLRU[provider.Ref, *one](MaxValues, s.dropped) // the size is all it asks
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.load(ctx); err != nil {
 		s.refuse(err)
@@ -90,7 +93,7 @@ func (s *Snapshot) load(ctx context.Context) error {
 	now := time.Now()
 	for i := len(all) - 1; i >= 0; i-- { // the latest is the first
 		if s.usable(all[i].at, now) {
-			s.kept.Add(all[i].value.Ref(), &all[i])
+			s.add(&all[i])
 		}
 	}
 	s.status.Loaded = s.kept.Len()
@@ -153,7 +156,7 @@ func (s *Snapshot) Keep(v secrets.Value) {
 	if old, had := s.kept.Peek(ref); had && alike(old.value, v) {
 		o.saved = old.saved
 	}
-	s.kept.Add(ref, o)
+	s.add(o)
 	if lag := now.Sub(o.saved); lag > s.period() || lag < -future {
 		s.soil()
 	}
@@ -174,13 +177,44 @@ func (s *Snapshot) Last(ref provider.Ref) (v secrets.Value, kept time.Time, ok b
 	return o.value, kept, true
 }
 
-// Forget implements [secrets.Fallback].
+// Forget implements [secrets.Fallback]. With the current version it forgets those
+// that were read by a label: a write moves labels.
 func (s *Snapshot) Forget(ref provider.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept.Remove(ref) {
-		s.soil()
+	for _, ref := range append(slices.Clone(s.labels[ref]), ref) {
+		if s.kept.Remove(ref) {
+			s.soil()
+		}
 	}
+}
+
+// add adds a value. The caller holds the mutex.
+func (s *Snapshot) add(o *one) {
+	ref := o.value.Ref()
+	if bare, is := labelled(ref); is && !s.kept.Contains(ref) {
+		s.labels[bare] = append(s.labels[bare], ref)
+	}
+	s.kept.Add(ref, o)
+}
+
+// dropped is told of all that goes.
+func (s *Snapshot) dropped(ref provider.Ref, _ *one) {
+	bare, is := labelled(ref)
+	if !is {
+		return
+	}
+	left := slices.DeleteFunc(s.labels[bare], func(other provider.Ref) bool { return other == ref })
+	if s.labels[bare] = left; len(left) == 0 {
+		delete(s.labels, bare)
+	}
+}
+
+// labelled returns a ref without the label that it is read by.
+func labelled(ref provider.Ref) (bare provider.Ref, is bool) {
+	bare = ref
+	bare.Stage, bare.Label = "", ""
+	return bare, bare != ref
 }
 
 // Status is how a snapshot is.

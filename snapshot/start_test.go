@@ -172,6 +172,34 @@ func TestWhatTheStoreRefusesIsForgotten(t *testing.T) {
 	})
 }
 
+// A write moves the labels, so what was kept by one may be another version's.
+func TestWhatIsWrittenOverIsForgottenByItsLabelsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.NewServer(t, secretstest.InProcess())
+		seed(srv)
+		srv.SetSecret("prod/keys2", "other")
+		kept := open(t, inTemp(t))
+		c := client(t, srv, secrets.WithFallback(kept))
+		all := []string{"sm://prod/keys", "sm://prod/keys?stage=AWSPREVIOUS", "sm://prod/keys?stage=AWSPREVIOUS&region=us-east-1", "sm://prod/keys2", "ssm:///prod/url?version=1"}
+		values, err := c.GetAll(t.Context(), all...)
+		require.NoError(t, err)
+		pinned := "sm://prod/keys?version=" + values[all[0]].Version().ID
+		_, err = c.Get(t.Context(), pinned)
+		require.NoError(t, err)
+		_, err = c.Put(t.Context(), all[0], "newer")
+		require.NoError(t, err)
+		empty(t, kept, all[:2]...)
+		require.Equal(t, 4, kept.Status().Kept, "and nothing else")
+		require.Equal(t, values[all[0]].Text(), text(t, kept, pinned), "a version stays what it is")
+
+		_, err = c.Get(t.Context(), all[1])
+		require.NoError(t, err)
+		require.Equal(t, values[all[0]].Text(), text(t, kept, all[1]))
+		require.NoError(t, c.Delete(t.Context(), all[0]))
+		empty(t, kept, all[:2]...)
+	})
+}
+
 // Nothing is written of a client that nobody gave a snapshot, nor before there
 // is something to keep.
 func TestNothingIsWrittenUnasked(t *testing.T) {
