@@ -22,7 +22,8 @@ import (
 type lane struct {
 	client   *Client
 	provider provider.Provider
-	bucket   *schedule.Bucket // of requests; nil is no limit
+	bucket   *schedule.Bucket // of requests that read; nil is no limit
+	writes   *schedule.Bucket // of those that write
 	trouble  trouble
 
 	mu       sync.Mutex
@@ -76,6 +77,7 @@ func newLane(c *Client, p provider.Provider, rates map[string]rateLimit) *lane {
 	}
 	if ok && !math.IsInf(limit.perSecond, 1) {
 		l.bucket = schedule.NewBucket(limit.perSecond, limit.burst)
+		l.writes = schedule.NewBucket(limit.perSecond, limit.burst)
 	}
 	l.overtime = time.AfterFunc(time.Hour, l.hurry)
 	l.overtime.Stop()
@@ -283,9 +285,9 @@ func (l *lane) fly(batch []*flight) {
 		if call.Err == nil {
 			timeout.Reset(c.fetchTimeout)
 		}
-		l.called(call)
+		l.called(l.bucket, call)
 	})
-	ctx = l.paced(ctx, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
+	ctx = paced(ctx, l.bucket, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
 
 	var err error
 	var results []provider.Result
@@ -307,27 +309,28 @@ func (l *lane) fly(batch []*flight) {
 }
 
 // account returns the context for a provider's work that a caller waits for
-// himself: its requests are counted and held below the rate.
-func (l *lane) account(ctx context.Context) context.Context {
-	return l.paced(provider.WithCalls(ctx, l.called), func(time.Duration) {})
+// himself: its requests are counted and held below the rate of a bucket.
+func (l *lane) account(ctx context.Context, bucket *schedule.Bucket) context.Context {
+	ctx = provider.WithCalls(ctx, func(call provider.Call) { l.called(bucket, call) })
+	return paced(ctx, bucket, func(time.Duration) {})
 }
 
 // called takes note of a request that has ended.
-func (l *lane) called(call provider.Call) {
-	if call.Throttled && l.bucket != nil {
-		l.bucket.Throttled(time.Now())
+func (l *lane) called(bucket *schedule.Bucket, call provider.Call) {
+	if call.Throttled && bucket != nil {
+		bucket.Throttled(time.Now())
 	}
 	l.client.called(call)
 }
 
 // paced has a provider's requests wait for their turn; waits is told for how
 // long one will.
-func (l *lane) paced(ctx context.Context, waits func(time.Duration)) context.Context {
-	if l.bucket == nil {
+func paced(ctx context.Context, bucket *schedule.Bucket, waits func(time.Duration)) context.Context {
+	if bucket == nil {
 		return ctx
 	}
 	return provider.WithPace(ctx, func(ctx context.Context, cost float64) error {
-		return l.bucket.Wait(ctx, cost, waits)
+		return bucket.Wait(ctx, cost, waits)
 	})
 }
 

@@ -40,7 +40,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			yield(Value{}, fmt.Errorf("%s: the provider of %q cannot list", prefix, r.Scheme))
 			return
 		}
-		ctx, cancel := context.WithCancel(l.account(ctx))
+		ctx, cancel := context.WithCancel(l.account(ctx, l.bucket))
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()
 

@@ -68,8 +68,8 @@ type rateLimit struct {
 }
 
 // WithRateLimit sets how fast the store of a scheme is asked: so many requests a
-// second, and burst of them at once, retries included. What would be faster
-// waits for its turn. The default is the provider's ([provider.Limited]), below
+// second, and burst of them at once, retries included, and besides as many that
+// write. What would be faster waits for its turn. The default is the provider's ([provider.Limited]), below
 // the quota that all processes of an account share: for sm 50 a second and 100
 // at once, of BatchGetSecretValue and ListSecrets (100 GetSecretValue or
 // DescribeSecret, whose quota is a hundred times as high, count as one); for ssm

@@ -12,8 +12,9 @@ import (
 type PutOption func(*putting)
 
 type putting struct {
-	typ  provider.Type
-	cond provider.Condition
+	typ       provider.Type
+	cond      provider.Condition
+	versioned bool // IfVersion was given
 }
 
 // As sets the type to store: [provider.SecretBinary] for bytes,
@@ -24,9 +25,15 @@ func As(t provider.Type) PutOption { return func(p *putting) { p.typ = t } }
 // IfAbsent writes only what does not exist yet.
 func IfAbsent() PutOption { return func(p *putting) { p.cond.Absent = true } }
 
-// IfVersion writes only where v is still the current version. Of two that change
-// what they read, one gets [provider.ErrConflict].
-func IfVersion(v provider.Version) PutOption { return func(p *putting) { p.cond.Version = v.ID } }
+// IfVersion writes only where v, which was read, is still the current version.
+// Of two that change what they read, one gets [provider.ErrConflict].
+//
+// Parameter Store has no such condition. The version is looked up before the
+// write, and the number of the new one tells whether another write came between
+// the two: who gets ErrConflict then has written all the same, over the other.
+func IfVersion(v provider.Version) PutOption {
+	return func(p *putting) { p.cond.Version, p.versioned = v.ID, true }
+}
 
 // WithToken identifies the write, by 32 to 64 characters, so that repeating it
 // after its answer was lost does not write again (ClientRequestToken of AWS
@@ -39,11 +46,17 @@ func WithToken(token string) PutOption { return func(p *putting) { p.cond.Token 
 // What Put needs beyond that (descriptions, keys, tiers, tags, staging labels)
 // the packages of the stores have.
 //
-// The client reads its own writes: the cache and handles have the new version
-// when Put returns. After an error they have what they had, and the store is
-// asked again soon, since a write whose answer was lost may have been made. The
-// error names the ref, never the content, and wraps one of package provider's
-// Err values, [provider.ErrConflict] where a condition did not hold.
+// The client reads its own writes: the cache has the new version when Put
+// returns, and handles decode it in the background, at once. After an error they
+// have what they had, and the store is asked again soon, since a write whose
+// answer was lost may have been made. The error names the ref, never the
+// content, and wraps one of package provider's Err values,
+// [provider.ErrConflict] where a condition did not hold.
+//
+// Writes keep a rate of their own, besides that of reads and as high
+// ([WithRateLimit]): Put waits for its turn. A PutParameter takes thirteen times
+// what a read takes, for an account may make three a second: three go at once,
+// and then three in two seconds.
 func (c *Client) Put(ctx context.Context, ref, content string, opts ...PutOption) (provider.Version, error) {
 	version, err := c.put(ctx, ref, content, opts)
 	if c.observer.Wrote != nil {
@@ -65,11 +78,14 @@ func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption)
 	for _, opt := range opts {
 		opt(&p)
 	}
-	if p.cond.Absent && p.cond.Version != "" {
+	switch {
+	case p.cond.Absent && p.versioned:
 		return provider.Version{}, named(ref, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "IfAbsent and IfVersion exclude each other"})
+	case p.versioned && p.cond.Version == "":
+		return provider.Version{}, named(ref, &provider.Error{Ref: r, Kind: provider.ErrInvalidRef, Hint: "IfVersion was given the version of no value: IfAbsent creates"})
 	}
 	began := c.clock.read()
-	version, err := w.Put(l.account(ctx), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
+	version, err := w.Put(l.account(ctx, l.writes), provider.NewValue(r, provider.Version{}, p.typ, content), p.cond)
 	switch {
 	case errors.Is(err, provider.ErrInvalidRef), errors.Is(err, provider.ErrInvalid):
 		return provider.Version{}, named(ref, err)
@@ -114,7 +130,7 @@ func (c *Client) delete(ctx context.Context, ref string) error {
 	if !ok {
 		return fmt.Errorf("%s: the provider of %q cannot write", ref, r.Scheme)
 	}
-	err = w.Delete(l.account(ctx), r)
+	err = w.Delete(l.account(ctx, l.writes), r)
 	if err == nil {
 		l.supersede(r)
 		c.keep(r, Value{}, provider.ErrNotFound)

@@ -60,6 +60,43 @@ func TestPutIsReadAtOnce(t *testing.T) {
 	}
 }
 
+// Many writes, which Parameter Store takes but slowly, keep no read waiting.
+func TestWritesHoldUpNoRead(t *testing.T) {
+	for _, scheme := range []string{"sm://", "ssm:///"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, c := world(t)
+				server.SetParameter("/read", "v")
+				server.SetSecret("read", "v")
+				began := time.Now()
+				var writes sync.WaitGroup
+				for i := range 200 {
+					writes.Go(func() {
+						_, err := c.Put(t.Context(), fmt.Sprintf("%sn%d", scheme, i), "v")
+						require.NoError(t, err)
+					})
+				}
+				synctest.Wait()
+				require.Equal(t, "v", get(t, c, scheme+"read").Text())
+				require.Less(t, time.Since(began), time.Second)
+				writes.Wait()
+				require.Greater(t, time.Since(began), time.Second, "writes keep their rate")
+			})
+		})
+	}
+}
+
+// The version of no value is no condition that could hold.
+func TestPutIfNoVersion(t *testing.T) {
+	for _, ref := range []string{"sm://app/db", "ssm:///app/db"} {
+		server, c := connect(t, secretstest.NewServer(t))
+		_, err := c.Put(t.Context(), ref, "new", secrets.IfVersion(provider.Version{}))
+		require.ErrorIs(t, err, provider.ErrInvalidRef)
+		require.ErrorContains(t, err, "IfAbsent")
+		require.Empty(t, server.Calls())
+	}
+}
+
 // What was read by a label is read again after a write: the labels move.
 func TestPutForgetsWhatLabelsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

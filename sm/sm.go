@@ -132,11 +132,12 @@ var (
 type Option func(*Store)
 
 // WithConcurrency bounds the API calls that the store has in flight at any
-// time, over all its callers; the default is 4, and less than 1 means 1.
+// time, over all its callers: so many that read values, and as many others. The
+// default is 4, and less than 1 means 1.
 // Four calls of 50 ms each are 80 a second, below the 100 a second that an
 // account has of BatchGetSecretValue.
 func WithConcurrency(calls int) Option {
-	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
+	return func(s *Store) { s.limit = awsread.NewLimit(calls) }
 }
 
 // WithDescribe has versions compared by DescribeSecret when values are
@@ -184,7 +185,7 @@ func WithLogger(logger *slog.Logger) Option {
 // New returns a store that works with cfg's credentials, in cfg's Region
 // unless a ref names another. It makes no network call.
 func New(cfg aws.Config, opts ...Option) *Store {
-	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}
+	s := &Store{limit: awsread.NewLimit(awsread.DefaultConcurrency)}
 	s.clients.Own = cfg.Region
 	s.clients.New = func(region string) *secretsmanager.Client {
 		return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {

@@ -54,7 +54,7 @@ func (s *Store) regional(region string) target {
 // no secret is shown.
 func call[In, Out any](ctx context.Context, s *Store, t target, op string, do func(context.Context, *In, ...func(*secretsmanager.Options)) (*Out, error), in *In, secrets ...provider.Value) (*Out, error) {
 	var out *Out
-	err := s.limit.Do(ctx, func() (err error) {
+	err := s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = do(ctx, in, hiding(secrets))
 		return err
 	})

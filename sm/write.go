@@ -34,6 +34,7 @@ var _ provider.Writer = (*Store)(nil)
 // version may be left with its label, and AWS keeps it until that is removed: by
 // repeating the Put with its Token, or by [Store.RemoveStage].
 func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Condition) (provider.Version, error) {
+	ctx = awsread.Aside(ctx) // what it reads, too
 	t, err := s.targetOf(v.Ref())
 	if err != nil {
 		return provider.Version{}, err

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -197,7 +198,7 @@ func putInput(ref provider.Ref, v provider.Value, a Attributes, overwrite bool) 
 
 // put makes the call. Attempts is how often it was made.
 func (s *Store) put(ctx context.Context, ref provider.Ref, in *ssm.PutParameterInput) (out *ssm.PutParameterOutput, attempts int, err error) {
-	err = s.limit.Do(ctx, func() (err error) {
+	err = s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = s.client(ref).PutParameter(ctx, in, counting(&attempts), hiding(*in.Value))
 		return err
 	})

@@ -28,7 +28,7 @@ func (s *Store) Delete(ctx context.Context, ref provider.Ref) error {
 		return err
 	}
 	var attempts int
-	err := s.limit.Do(ctx, func() error {
+	err := s.limit.Do(awsread.Aside(ctx), func() error {
 		_, err := s.client(ref).DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &ref.Name}, counting(&attempts))
 		return err
 	})
@@ -87,12 +87,12 @@ func (s *Store) DeleteMany(ctx context.Context, refs ...string) []error {
 			jobs = append(jobs, func() { remove(region, batch) })
 		}
 	}
-	s.limit.Run(ctx, jobs)
+	s.limit.Run(awsread.Aside(ctx), jobs)
 	jobs = nil
 	for _, at := range again {
 		jobs = append(jobs, func() { remove(at.region, []string{at.name}) })
 	}
-	s.limit.Run(ctx, jobs)
+	s.limit.Run(awsread.Aside(ctx), jobs)
 
 	for i, ref := range parsed {
 		if errs[i] != nil {

@@ -45,7 +45,7 @@ func (s *Store) Describe(ctx context.Context, ref string) (Metadata, error) {
 	client := s.client(parsed)
 	for pages := (awsread.Pages{}); ; {
 		var out *ssm.DescribeParametersOutput
-		err := s.limit.Do(ctx, func() (err error) {
+		err := s.limit.Do(awsread.Aside(ctx), func() (err error) {
 			out, err = client.DescribeParameters(ctx, &ssm.DescribeParametersInput{
 				ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{parsed.Name}}},
 				NextToken:        pages.Token,

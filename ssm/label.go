@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -39,7 +40,7 @@ func (s *Store) Label(ctx context.Context, ref string, labels ...string) error {
 		in.ParameterVersion = &n
 	}
 	var out *ssm.LabelParameterVersionOutput
-	err = s.limit.Do(ctx, func() (err error) {
+	err = s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = s.client(parsed).LabelParameterVersion(ctx, in)
 		return err
 	})
@@ -68,7 +69,7 @@ func (s *Store) Unlabel(ctx context.Context, ref string, labels ...string) error
 	}
 	var attempts int
 	var out *ssm.UnlabelParameterVersionOutput
-	err = s.limit.Do(ctx, func() (err error) {
+	err = s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = s.client(parsed).UnlabelParameterVersion(ctx, &ssm.UnlabelParameterVersionInput{
 			Name: &parsed.Name, ParameterVersion: aws.Int64(n), Labels: labels,
 		}, counting(&attempts))

@@ -209,7 +209,7 @@ const throttledTries = 4
 func (c *rotationCalls) once(ctx context.Context, ref provider.Ref, op string, f fence, do func(...func(*ssm.Options)) error) error {
 	for try := 1; ; try++ {
 		sent := false
-		err := c.store.limit.Do(ctx, func() error { return do(alone, fenced(f, &sent)) })
+		err := c.store.limit.Do(awsread.Aside(ctx), func() error { return do(alone, fenced(f, &sent)) })
 		switch {
 		case err == nil:
 			return nil

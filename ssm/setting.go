@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -63,7 +64,7 @@ func (s *Store) SetDefaultTier(ctx context.Context, tier Tier) error {
 
 func (s *Store) setting(ctx context.Context, id string) (value string, err error) {
 	var out *ssm.GetServiceSettingOutput
-	err = s.limit.Do(ctx, func() (err error) {
+	err = s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = s.clients.In(s.clients.Own).GetServiceSetting(ctx, &ssm.GetServiceSettingInput{SettingId: &id})
 		return err
 	})
@@ -77,7 +78,7 @@ func (s *Store) setting(ctx context.Context, id string) (value string, err error
 }
 
 func (s *Store) setSetting(ctx context.Context, id, value string) error {
-	err := s.limit.Do(ctx, func() error {
+	err := s.limit.Do(awsread.Aside(ctx), func() error {
 		_, err := s.clients.In(s.clients.Own).UpdateServiceSetting(ctx, &ssm.UpdateServiceSettingInput{SettingId: &id, SettingValue: &value})
 		return err
 	})

@@ -109,12 +109,13 @@ var (
 type Option func(*Store)
 
 // WithConcurrency bounds the API calls that the store has in flight at any
-// time, over all its callers; the default is 4, and less than 1 means 1.
+// time, over all its callers: so many that read values, and as many others. The
+// default is 4, and less than 1 means 1.
 // Four calls of 50 ms each are 80 a second, and read up to 800 parameters:
 // that is above an account's default of 40 calls a second if it goes on for
 // seconds, so leave it low where many processes start at once.
 func WithConcurrency(calls int) Option {
-	return func(s *Store) { s.limit = make(awsread.Limit, max(calls, 1)) }
+	return func(s *Store) { s.limit = awsread.NewLimit(calls) }
 }
 
 // WithExpiry has the store learn when parameters expire by their policies, for
@@ -141,7 +142,7 @@ func WithLogger(logger *slog.Logger) Option {
 // New returns a store that works with cfg's credentials, in cfg's Region
 // unless a ref names another. It makes no network call.
 func New(cfg aws.Config, opts ...Option) *Store {
-	s := &Store{limit: make(awsread.Limit, awsread.DefaultConcurrency)}
+	s := &Store{limit: awsread.NewLimit(awsread.DefaultConcurrency)}
 	s.clients.Own = cfg.Region
 	s.clients.New = func(region string) *ssm.Client {
 		return ssm.NewFromConfig(cfg, func(o *ssm.Options) {

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/c0629bfc/secrets/internal/awsread"
 )
 
 const (
@@ -27,7 +29,7 @@ func (s *Store) Tag(ctx context.Context, ref string, tags map[string]string) err
 	if err := checkTags(tags); err != nil {
 		return refuse(parsed, err)
 	}
-	err = s.limit.Do(ctx, func() error {
+	err = s.limit.Do(awsread.Aside(ctx), func() error {
 		_, err := s.client(parsed).AddTagsToResource(ctx, &ssm.AddTagsToResourceInput{
 			ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &parsed.Name, Tags: tagList(tags),
 		})
@@ -43,7 +45,7 @@ func (s *Store) Untag(ctx context.Context, ref string, keys ...string) error {
 	if err != nil || len(keys) == 0 {
 		return err
 	}
-	err = s.limit.Do(ctx, func() error {
+	err = s.limit.Do(awsread.Aside(ctx), func() error {
 		_, err := s.client(parsed).RemoveTagsFromResource(ctx, &ssm.RemoveTagsFromResourceInput{
 			ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &parsed.Name, TagKeys: keys,
 		})
@@ -59,7 +61,7 @@ func (s *Store) Tags(ctx context.Context, ref string) (map[string]string, error)
 		return nil, err
 	}
 	var out *ssm.ListTagsForResourceOutput
-	err = s.limit.Do(ctx, func() (err error) {
+	err = s.limit.Do(awsread.Aside(ctx), func() (err error) {
 		out, err = s.client(parsed).ListTagsForResource(ctx, &ssm.ListTagsForResourceInput{
 			ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &parsed.Name,
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/c0629bfc/secrets/internal/awsread"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -32,6 +33,7 @@ import (
 // whose answer was lost and that the SDK repeats may leave two versions of the
 // same content.
 func (s *Store) Put(ctx context.Context, v provider.Value, cond provider.Condition) (provider.Version, error) {
+	ctx = awsread.Aside(ctx) // what it reads, too
 	ref := v.Ref()
 	fail := func(err error) (provider.Version, error) { return provider.Version{}, err }
 	if err := s.checkWrite(ref); err != nil {

@@ -12,8 +12,28 @@ import (
 // told otherwise.
 const DefaultConcurrency = 4
 
-// Limit bounds the calls in flight: its capacity is the bound.
-type Limit chan struct{}
+// Limit bounds the calls in flight: those that read, and besides them those
+// that are made [Aside].
+type Limit struct{ reads, aside slots }
+
+// NewLimit returns one of so many calls of either kind, at least one.
+func NewLimit(calls int) Limit {
+	return Limit{make(slots, max(calls, 1)), make(slots, max(calls, 1))}
+}
+
+type asideKey struct{}
+
+// Aside returns the context of calls that are no part of reading values: they
+// may wait long for their turn under a rate limit, for which no read is to wait.
+func Aside(ctx context.Context) context.Context { return context.WithValue(ctx, asideKey{}, true) }
+
+// of returns the slots for the calls of a context.
+func (l Limit) of(ctx context.Context) slots {
+	if ctx.Value(asideKey{}) != nil {
+		return l.aside
+	}
+	return l.reads
+}
 
 // Run runs the jobs in parallel, in their order, each in its turn under the
 // limit. It starts none after ctx has ended and returns when all that it did
@@ -21,17 +41,18 @@ type Limit chan struct{}
 func (l Limit) Run(ctx context.Context, jobs []func()) {
 	var started sync.WaitGroup
 	defer started.Wait()
+	slots := l.of(ctx)
 	for i, job := range jobs {
-		if !l.enter(ctx) {
+		if !slots.enter(ctx) {
 			return
 		}
 		if i == len(jobs)-1 { // the last, and often the only one, needs no goroutine
-			defer l.leave()
+			defer slots.leave()
 			job()
 			return
 		}
 		started.Go(func() {
-			defer l.leave()
+			defer slots.leave()
 			job()
 		})
 	}
@@ -39,26 +60,30 @@ func (l Limit) Run(ctx context.Context, jobs []func()) {
 
 // Do runs one job under the limit, or returns ctx's error.
 func (l Limit) Do(ctx context.Context, job func() error) error {
-	if !l.enter(ctx) {
+	slots := l.of(ctx)
+	if !slots.enter(ctx) {
 		return ctx.Err()
 	}
-	defer l.leave()
+	defer slots.leave()
 	return job()
 }
 
-func (l Limit) enter(ctx context.Context) bool {
+// slots are as many as calls may be in flight.
+type slots chan struct{}
+
+func (s slots) enter(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	select {
-	case l <- struct{}{}:
+	case s <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-func (l Limit) leave() { <-l }
+func (s slots) leave() { <-s }
 
 // maxEmptyPages is how many empty pages in a row are taken for an answer that
 // never ends. Some are normal: both services say that a page may be empty and
