@@ -26,6 +26,7 @@ func TestNewRefuses(t *testing.T) {
 		"nil provider":     {[]secrets.Option{secrets.WithProvider(nil)}, "WithProvider(nil)"},
 		"same scheme":      {[]secrets.Option{with, with}, `two providers of the scheme "mem"`},
 		"zero TTL":         {[]secrets.Option{with, secrets.WithTTL(0)}, "WithTTL(0s)"},
+		"TTL, no unit":     {[]secrets.Option{with, secrets.WithTTL(300)}, "unit"},
 		"negative TTL":     {[]secrets.Option{with, secrets.WithTTL(-time.Second)}, "WithTTL(-1s)"},
 		"negative stale":   {[]secrets.Option{with, secrets.WithStaleIfError(-1)}, "WithStaleIfError(-1ns)"},
 		"oversized denied": {[]secrets.Option{with, secrets.WithStaleIfDenied(math.MaxInt64)}, "WithStaleIfDenied("},

@@ -3,8 +3,10 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,8 +61,9 @@ type follower[T any] struct {
 // a goroutine of the client's, and must not keep the value for longer than the
 // result lives.
 //
-// Errors are those of [Client.Get] and of decode; each names the ref. A decode
-// that panics has failed. After Bind nothing fails: a version that cannot be
+// Errors are those of [Client.Get] and of decode; each names the ref. An error of
+// decode's that has the whole value in its text is wrapped by one that does not
+// show it. A decode that panics has failed. After Bind nothing fails: a version that cannot be
 // decoded, or a store that cannot be reached, leaves the handle as it is.
 func Bind[T any](ctx context.Context, c *Client, ref string, decode func(Value) (T, error)) (*Handle[T], error) {
 	return bindOr(ctx, c, ref, decode, nil)
@@ -107,6 +110,11 @@ func bindOr[T any](ctx context.Context, c *Client, ref string, decode func(Value
 	bound = true
 	runtime.AddCleanup(h, (*follower[T]).release, f)
 	return h, nil
+}
+
+// Format implements [fmt.Formatter]: it prints the ref, and not what is loaded.
+func (h *Handle[T]) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "secrets.Handle(%s)", h.spelled)
 }
 
 // Load returns the current value: one atomic load, which never blocks and never
@@ -299,8 +307,24 @@ func (f *follower[T]) decoded(v Value) (value T, err error) {
 	}()
 	value, err = f.decode(v)
 	returned = true
+	if err != nil && v.Text() != "" && strings.Contains(err.Error(), v.Text()) {
+		err = quoting{err}
+	}
 	return value, named(f.spelled, err)
 }
+
+// quoting is a decoder's error that has the value in its text.
+type quoting struct{ err error }
+
+func (q quoting) Error() string {
+	return fmt.Sprintf("the decoder failed; its error, a %T, has the value in it and is not shown", q.err)
+}
+
+// GoString is Error: the error has fields.
+func (q quoting) GoString() string { return q.Error() }
+
+// Unwrap returns the decoder's error.
+func (q quoting) Unwrap() error { return q.err }
 
 func (f *follower[T]) decodeErr() error {
 	f.mu.Lock()
@@ -376,6 +400,9 @@ func (c *cache) trouble(key provider.Ref) error {
 	case e == nil:
 		return nil // the handle or the client was closed
 	case e.err == nil && !e.full():
+		if a, ok := c.absent.Peek(key); ok {
+			return a.err
+		}
 		return errNoValue
 	default:
 		return e.err

@@ -142,7 +142,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for i := range names {
 		s.set(fmt.Sprint(i), fmt.Sprintf(`{"name":"%d","n":"0"}`, i))
 	}
-	c := open(t, secrets.WithProvider(s), secrets.WithTTL(200*time.Microsecond), secrets.WithMaxEntries(names/2))
+	c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Millisecond), secrets.WithMaxEntries(names/2))
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {

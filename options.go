@@ -48,8 +48,8 @@ func WithProvider(p provider.Provider) Option {
 }
 
 // WithTTL sets how long a value is served from the cache after it was read; the
-// default is [DefaultTTL], five minutes. It must be positive and at most
-// [MaxTTL]. A pinned version is immutable, and served for as long as it is
+// default is [DefaultTTL], five minutes. It is a millisecond at least and
+// at most [MaxTTL]. A pinned version is immutable, and served for as long as it is
 // cached.
 func WithTTL(d time.Duration) Option {
 	return func(o *options) { o.times.ttl = d }
@@ -168,8 +168,8 @@ func (o *options) check() error {
 			schemes[p.Scheme()] = true
 		}
 	}
-	if o.times.ttl <= 0 || o.times.ttl > MaxTTL {
-		fail("WithTTL(%v): want more than 0 and at most %v", o.times.ttl, MaxTTL)
+	if o.times.ttl < time.Millisecond || o.times.ttl > MaxTTL {
+		fail("WithTTL(%v): want at least 1ms and at most %v (a number without a unit is of nanoseconds)", o.times.ttl, MaxTTL)
 	}
 	for name, d := range map[string]time.Duration{
 		"WithStaleIfError": o.times.stale, "WithStaleIfDenied": o.times.denied, "WithNegativeTTL": o.times.negative,

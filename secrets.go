@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -43,6 +44,10 @@ type Client struct {
 	mu     sync.Mutex     // guards closed and additions to wait
 	closed bool
 }
+
+// Format implements [fmt.Formatter]: what is in a client is in use while it would
+// be printed. See [Client.Entries].
+func (*Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secrets.Client") }
 
 // New returns a client of the given providers. It makes no network call and
 // starts no goroutine; an option that makes no sense is an error.

@@ -17,8 +17,9 @@ type putting struct {
 	versioned bool // IfVersion was given
 }
 
-// As sets the type to store: [provider.SecretBinary] for bytes,
-// [provider.SecureString], [provider.StringList] and so on. By default it is
+// As sets the type to store: for sm [provider.SecretString] or
+// [provider.SecretBinary], for ssm [provider.String], [provider.StringList] or
+// [provider.SecureString], which SecretString means there too. By default it is
 // what the store has already, and else SecretString and SecureString.
 func As(t provider.Type) PutOption { return func(p *putting) { p.typ = t } }
 
@@ -97,16 +98,14 @@ func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption)
 	}
 	l.supersede(r)
 	c.keep(r, Value{}, provider.ErrNotFound) // what is kept is old
-	if p.typ == "" {
-		p.typ = c.cache.has(r).Type()
-	}
 	c.cache.dropOthers(r)
-	if p.typ == "" {
+	typ := c.cache.has(r).Type()
+	if typ == "" || p.typ != "" && p.typ != typ {
 		c.cache.drop(r) // what was stored as is for the store to say
 		return version, nil
 	}
 	plan := c.plan(began, c.clock.read())
-	c.cache.offer(r, plan.arrival(provider.Result{Value: provider.NewValue(r, version, p.typ, content)}, true), c.cache.invalidations())
+	c.cache.offer(r, plan.arrival(provider.Result{Value: provider.NewValue(r, version, typ, content)}, true), c.cache.invalidations())
 	return version, nil
 }
 

@@ -38,6 +38,8 @@ const (
 // checkValue holds content against what Secrets Manager takes.
 func (t target) checkValue(v provider.Value) error {
 	switch n := len(v.Text()); {
+	case v.Type() != "" && v.Type() != provider.SecretString && v.Type() != provider.SecretBinary:
+		return t.invalid("a secret is a SecretString or a SecretBinary, not a %s", v.Type())
 	case n == 0:
 		return t.invalid("the value is empty, which Secrets Manager does not store")
 	case n > maxValue:
