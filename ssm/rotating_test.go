@@ -109,6 +109,23 @@ func TestAStalledProcessWritesNothing(t *testing.T) {
 	})
 }
 
+// TestAValueThatAWSWouldNotPutIsNotSet: the database does not learn what the
+// parameter can never hold.
+func TestAValueThatAWSWouldNotPutIsNotSet(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	store, d := ssm.New(srv.Config()), &door{password: "aaaa", next: "BBBB"}
+	_, err := store.Create(t.Context(), "ssm:///prod/db", ssm.SecureString("aaaa"), ssm.Attributes{AllowedPattern: "^[a-z]+$"})
+	require.NoError(t, err)
+	err = rotate(t, store, d)
+	require.ErrorIs(t, err, ssm.ErrInvalid)
+	require.ErrorContains(t, err, "allowed pattern")
+	require.Equal(t, "aaaa", d.password)
+	require.Equal(t, "error", text(t, store, "ssm:///.rotation/prod/db"), "nothing is pending")
+	d.next = "bbbb"
+	require.NoError(t, rotate(t, store, d))
+	require.Equal(t, "bbbb", text(t, store, "ssm:///prod/db"))
+}
+
 func TestTheSameProcessGoesOnAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, store, d := seedRotation(t)
