@@ -40,8 +40,9 @@ import (
 type Connect func(secrets.DBSecret) (*options.ClientOptions, error)
 
 // Options connects to the one host that a secret names, at port 27017 unless it
-// says otherwise, and logs in to the database it names; with TLS, that verifies the server by the system's roots, if
-// its ssl is true. For DocumentDB give it the roots of RDS:
+// says otherwise, and logs in to the database it names; with TLS, that verifies
+// the server by the system's roots, if its ssl is true. For DocumentDB give it the
+// roots of RDS:
 //
 //	func(s secrets.DBSecret) (*options.ClientOptions, error) {
 //		o, err := mongotarget.Options(s)
