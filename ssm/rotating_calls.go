@@ -25,6 +25,7 @@ type rotationCalls struct {
 	store        *Store
 	ref, pending provider.Ref
 	as           *types.ParameterHistory // what the parameter has besides its value
+	full         string                  // why it takes no more versions, if so
 }
 
 func (*rotationCalls) now() time.Time { return time.Now() }
@@ -121,7 +122,8 @@ func (c *rotationCalls) clock(metadata middleware.Metadata) (time.Time, error) {
 // It is given with each version, since AWS does not say that it is kept.
 func (c *rotationCalls) attributes(ctx context.Context) (types.ParameterHistory, error) {
 	if c.as == nil {
-		var latest types.ParameterHistory
+		var latest, oldest types.ParameterHistory
+		count := 0
 		for h, err := range c.store.versions(ctx, c.ref.String(), false) {
 			if err != nil {
 				return latest, err
@@ -129,13 +131,26 @@ func (c *rotationCalls) attributes(ctx context.Context) (types.ParameterHistory,
 			if h.Version > latest.Version {
 				latest = h.ParameterHistory
 			}
+			if count == 0 || h.Version < oldest.Version {
+				oldest = h.ParameterHistory
+			}
+			count++
 		}
 		c.as = &latest
+		if count >= keptVersions && len(oldest.Labels) > 0 {
+			c.full = keptBy(oldest.Version, oldest.Labels)
+		}
 	}
 	return *c.as, nil
 }
 
 func (c *rotationCalls) create(ctx context.Context, value, description string, f fence) error {
+	if _, err := c.attributes(ctx); err != nil {
+		return err
+	}
+	if c.full != "" {
+		return refuse(c.ref, errors.New(c.full))
+	}
 	_, err := c.writePending(ctx, value, description, false, f)
 	return err
 }
