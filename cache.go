@@ -38,6 +38,7 @@ type cache struct {
 	wake      func() // tells the refresher that something is due sooner
 	evictions uint64
 	epoch     uint64 // counts invalidations
+	closed    bool   // nothing is stored any more
 }
 
 // times is how long things last.
@@ -180,7 +181,7 @@ func (c *cache) put(key provider.Ref, a arrival, ok func(known bool) bool) (v pr
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e = c.find(key)
-	if known = e.full(); !ok(known || c.watched(key)) {
+	if known = e.full(); c.closed || !ok(known || c.watched(key)) {
 		return a.value, false
 	}
 	if known && a.began < e.read {
@@ -308,6 +309,14 @@ func (c *cache) drop(keys ...provider.Ref) {
 		}
 		c.table.clear()
 	}
+}
+
+// close forgets all values, for good.
+func (c *cache) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.drop()
 }
 
 // renewHeld forgets the value of an entry that a handle holds, which has to be

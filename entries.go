@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/c0629bfc/secrets/provider"
@@ -12,7 +13,8 @@ type Entry struct {
 	Version provider.Version
 	Type    provider.Type
 	Held    bool // by a handle
-	// Read is when the store last brought or confirmed the value. Next is when the
+	// Read is when the store last brought or confirmed the value, zero if it was
+	// invalidated and not read again yet. Next is when the
 	// refresher turns to it, to read it again or, if nobody uses it, to forget it;
 	// zero for a version that is pinned.
 	Read, Next time.Time
@@ -26,6 +28,16 @@ type Entry struct {
 	Hits uint64
 }
 
+// MarshalJSON implements [json.Marshaler]: by the names of the fields, with the
+// error as text, empty if there is none.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry
+	return json.Marshal(struct {
+		plain
+		Err string
+	}{plain(e), message(e.Err)})
+}
+
 // Entries returns what the client holds, the most recently used last, and then
 // what handles hold.
 func (c *Client) Entries() []Entry {
@@ -37,7 +49,10 @@ func (c *Client) Entries() []Entry {
 	entries := make([]Entry, len(held))
 	for i, e := range held {
 		entries[i] = Entry{Ref: e.key.String(), Version: e.value.Version(), Type: e.value.Type(), Held: c.cache.watched(e.key),
-			Read: when(e.read), Err: e.err, Stale: e.err != nil || now >= e.lease.expires.Load(), Hits: e.lease.hits.Load()}
+			Err: e.err, Stale: e.err != nil || now >= e.lease.expires.Load(), Hits: e.lease.hits.Load()}
+		if e.full() {
+			entries[i].Read = when(e.read)
+		}
 		if e.place >= 0 {
 			entries[i].Next = when(e.next)
 		}

@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/provider"
+	"github.com/c0629bfc/secrets/secretstest"
 )
 
 func TestEntries(t *testing.T) {
@@ -51,6 +53,16 @@ func TestEntries(t *testing.T) {
 		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			return make([]provider.Result, len(refs))
 		})
+		c.Invalidate("mem://held")
+		for _, e := range c.Entries() {
+			require.Equal(t, e.Held, e.Read.IsZero(), "nothing has been read yet")
+			require.Equal(t, e.Held, e.Version == provider.Version{})
+		}
+		s.answer(nil)
+		time.Sleep(time.Second)
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			return make([]provider.Result, len(refs))
+		})
 		time.Sleep(10 * time.Minute)
 		for _, e := range c.Entries() {
 			if e.Held {
@@ -59,6 +71,38 @@ func TestEntries(t *testing.T) {
 				require.WithinRange(t, e.Since, began, began.Add(2*time.Minute))
 			}
 		}
+	})
+}
+
+// What stats and entries say can be served as JSON, also in an outage, when there
+// are errors in it.
+func TestStatsAndEntriesInJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t)
+		server.SetSecret("db", "hunter2")
+		get(t, c, "sm://db")
+		stats, err := json.Marshal(c.Stats())
+		require.NoError(t, err)
+		require.Contains(t, string(stats), `"Stale":null`)
+		entries, err := json.Marshal(c.Entries())
+		require.NoError(t, err)
+		require.Contains(t, string(entries), `"Err":""`)
+
+		defer server.Inject(secretstest.Fault{Err: secretstest.Unavailable()})()
+		require.Error(t, c.Refresh(t.Context(), "sm://db"))
+		stats, err = json.Marshal(c.Stats())
+		require.NoError(t, err)
+		entries, err = json.Marshal(c.Entries())
+		require.NoError(t, err)
+		for _, text := range [][]byte{stats, entries} {
+			require.Contains(t, string(text), `"Ref":"sm://db"`)
+			require.Contains(t, string(text), `"Err":"sm://db: store unavailable`)
+			require.Contains(t, string(text), `"Since":"2000-`)
+			require.NotContains(t, string(text), "hunter2")
+		}
+		var shown struct{ Stale []struct{ Ref, Err string } }
+		require.NoError(t, json.Unmarshal(stats, &shown))
+		require.Len(t, shown.Stale, 1)
 	})
 }
 

@@ -280,14 +280,25 @@ func (l *lane) fly(batch []*flight) {
 		watchdog.Reset(grace)
 	})
 	defer timeout.Stop()
-	// A large call goes on for as long as it gets on.
+	// A large call goes on for as long as it gets on, and while some request of
+	// it waits for its turn.
+	var mu sync.Mutex
+	var until time.Time
+	extend := func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at := time.Now().Add(d); at.After(until) {
+			until = at
+			timeout.Reset(d)
+		}
+	}
 	ctx = provider.WithCalls(ctx, func(call provider.Call) {
 		if call.Err == nil {
-			timeout.Reset(c.fetchTimeout)
+			extend(c.fetchTimeout)
 		}
 		l.called(l.bucket, call)
 	})
-	ctx = paced(ctx, l.bucket, func(delay time.Duration) { timeout.Reset(delay + c.fetchTimeout) })
+	ctx = paced(ctx, l.bucket, func(delay time.Duration) { extend(delay + c.fetchTimeout) })
 
 	var err error
 	var results []provider.Result

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,6 +232,53 @@ func TestRateLimitOptions(t *testing.T) {
 	}
 	_, err := secrets.New(secrets.WithProvider(&store{}), secrets.WithRateLimit("mem", math.Inf(1), 1))
 	require.NoError(t, err)
+}
+
+// Waiting for the rate does not count, however slow it is.
+func TestSlowRateIsNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t, secrets.WithRateLimit("ssm", 0.05, 1)) // one in twenty seconds
+		var refs []string
+		for i := range 60 { // six calls, four at a time
+			server.SetParameter(fmt.Sprintf("/p/%d", i), "x")
+			refs = append(refs, fmt.Sprintf("ssm:///p/%d", i))
+		}
+		began := time.Now()
+		_, err := c.GetAll(t.Context(), refs...)
+		require.NoError(t, err)
+		require.InDelta(t, 100, time.Since(began).Seconds(), 1)
+	})
+}
+
+// A program that asks in a loop for what is not cached makes no storm in an
+// outage: a call that fails holds up all others.
+func TestColdMissesInAnOutageGoOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		away, most := 0, 0
+		s := &store{}
+		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+			mu.Lock()
+			away++
+			most = max(most, away)
+			mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			mu.Lock()
+			away--
+			mu.Unlock()
+			return make([]provider.Result, len(refs))
+		})
+		c := open(t, secrets.WithProvider(s))
+		began := time.Now()
+		together(100, func(i int) {
+			for time.Since(began) < time.Minute {
+				_, err := c.Get(t.Context(), fmt.Sprintf("mem://%d", i))
+				require.ErrorIs(t, err, provider.ErrUnavailable)
+			}
+		})
+		require.Equal(t, 1, most)
+		require.LessOrEqual(t, s.calls.Load(), int64(10*60+2))
+	})
 }
 
 // A provider that does not get on is given up, one that does is not.

@@ -380,9 +380,15 @@ func (w *worker) once() {
 	defer func() {
 		if !returned {
 			p := recover()
-			w.mu.Lock()
-			w.running = w.running && p != nil // runtime.Goexit ends the goroutine
-			w.mu.Unlock()
+			if p == nil { // runtime.Goexit: another goroutine does what is left
+				w.mu.Lock()
+				again := w.again
+				w.running, w.again = false, false
+				w.mu.Unlock()
+				if again {
+					w.wake()
+				}
+			}
 			w.client.log().Error("secrets: a callback " + panicked(p))
 		}
 	}()

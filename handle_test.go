@@ -262,6 +262,29 @@ func TestOnChange(t *testing.T) {
 	})
 }
 
+// A callback that ends its goroutine misses no change that came meanwhile.
+func TestCallbackEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		s.set("n", "1")
+		c := open(t, secrets.WithProvider(s))
+		h := bind(t, c, "mem://n", number)
+		var seen []int
+		h.OnChange(func(n int) {
+			seen = append(seen, n)
+			time.Sleep(time.Second)
+			runtime.Goexit()
+		})
+		for _, n := range []string{"2", "3", "4"} {
+			s.set("n", n)
+			require.NoError(t, c.Refresh(t.Context(), "mem://n"))
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, []int{2, 4}, seen)
+	})
+}
+
 func TestChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{}

@@ -373,3 +373,27 @@ type fetching func([]provider.Ref) []provider.Result
 func (fetching) Scheme() string { return "mem" }
 
 func (f fetching) Fetch(_ context.Context, refs ...provider.Ref) []provider.Result { return f(refs) }
+
+// A hit waits for no lock: not for the cache's, which recency would want, nor
+// for a lane's or the client's.
+func TestHitWaitsForNoLock(t *testing.T) {
+	c, err := New(WithProvider(provided(func() string { return "v" })))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	refs := []string{"mem://a", "mem://b", "mem://c"}
+	_, err = c.GetAll(t.Context(), refs...)
+	require.NoError(t, err)
+	c.cache.mu.Lock()
+	defer c.cache.mu.Unlock()
+	for _, l := range c.lanes {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ref := range append(refs, refs...) { // each the most recent one
+		_, err := c.Get(t.Context(), ref)
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 6, c.stats.hits.load())
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 	"sync"
@@ -180,3 +181,49 @@ func TestEverythingAtOnce(t *testing.T) {
 	wg.Wait()
 	require.LessOrEqual(t, c.Stats().Entries, names/2)
 }
+
+// What a listing or a write brings when the client was closed meanwhile is gone
+// with all the rest.
+func TestCloseForgetsWhatComesLater(t *testing.T) {
+	s := &store{}
+	s.set("db", "x")
+	for name, bring := range map[string]func(*testing.T, *secrets.Client){
+		"listing": func(t *testing.T, c *secrets.Client) {
+			for range c.List(t.Context(), "mem://") {
+			}
+		},
+		"write": func(t *testing.T, c *secrets.Client) {
+			_, _ = c.Put(t.Context(), "mem://db", "x", secrets.As(provider.SecretString))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &closing{store: s}
+			c := open(t, secrets.WithProvider(p))
+			p.close = func() { require.NoError(t, c.Close()) }
+			bring(t, c)
+			require.Zero(t, c.Stats().Entries)
+			_, err := c.Get(t.Context(), "mem://db")
+			require.ErrorIs(t, err, secrets.ErrClosed)
+		})
+	}
+}
+
+// closing is a store whose client is closed in the middle of a call.
+type closing struct {
+	*store
+	close func()
+}
+
+func (s *closing) List(_ context.Context, prefix provider.Ref) iter.Seq2[provider.Value, error] {
+	return func(yield func(provider.Value, error) bool) {
+		s.close()
+		yield(provider.NewValue(provider.Ref{Scheme: "mem", Name: "db"}, provider.Version{}, provider.SecretString, "x"), nil)
+	}
+}
+
+func (s *closing) Put(_ context.Context, v provider.Value, _ provider.Condition) (provider.Version, error) {
+	s.close()
+	return provider.NewVersion("1", time.Time{}), nil
+}
+
+func (s *closing) Delete(context.Context, provider.Ref) error { return nil }

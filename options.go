@@ -120,7 +120,8 @@ func WithNegativeTTL(d time.Duration) Option {
 }
 
 // WithRejectInterval sets how often [Client.Reject] asks the store again for one
-// secret at most; the default is [DefaultRejectInterval], one second.
+// secret at most, while it finds no version that was not refused yet; the default
+// is [DefaultRejectInterval], one second.
 func WithRejectInterval(d time.Duration) Option {
 	return func(o *options) { o.rejectInterval = d }
 }

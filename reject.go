@@ -25,9 +25,9 @@ const rejectMemory = int64(time.Minute)
 //
 // If the cache has another version by now, Reject returns that at once.
 // Otherwise it reads the store again, in one call for all who reject the value,
-// and at most once in [WithRejectInterval] for each secret: in between it
-// answers with what was found the last time, so a password that is simply wrong
-// makes no storm. Where the current version is still the refused one, it offers
+// and at most once in [WithRejectInterval] for each secret and once more for each
+// version that it found and that is refused in turn: in between it answers with
+// what was found the last time, so a password that is simply wrong makes no storm. Where the current version is still the refused one, it offers
 // the versions that the server may know instead ([provider.Alternates]): of
 // AWS Secrets Manager AWSPENDING, whose password the database has between the
 // steps setSecret and finishSecret of a rotation, then AWSPREVIOUS. No other
@@ -138,6 +138,14 @@ type look struct {
 	flight *flight
 }
 
+// found reports whether a version is what the look has brought.
+func (l look) found(v provider.Version) bool {
+	return l.flight != nil && l.flight.landed() && l.flight.err == nil && l.flight.value.Version() == v
+}
+
+// refuse notes that a version was refused. The first time that it is the one
+// which the last look found current, the store has to be asked anew, for it may
+// have another by now.
 func (r *rejection) refuse(v provider.Version, now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,7 +154,11 @@ func (r *rejection) refuse(v provider.Version, now int64) {
 			delete(r.versions, old)
 		}
 	}
+	_, again := r.versions[v]
 	r.versions[v] = now
+	if !again && len(r.looks) > 0 && r.looks[0].found(v) {
+		r.looks[0].flight = nil
+	}
 }
 
 func (r *rejection) refused(v provider.Version) bool {

@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -193,5 +194,34 @@ func TestRejectUnderTrouble(t *testing.T) {
 		require.NoError(t, c.Close())
 		_, err = c.Reject(t.Context(), used)
 		require.ErrorIs(t, err, secrets.ErrClosed)
+	})
+}
+
+// What the last look found is refused now: the interval is no reason not to look
+// again, once for each version.
+func TestRejectBridgesTwoRotationsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := world(t)
+		server.SetSecret("db", "1")
+		used := get(t, c, "sm://db")
+		server.SetSecret("db", "2")
+		second := reject(t, c, used)
+		require.Equal(t, "2", second.Text())
+		for i := 3; i < 10; i++ {
+			server.SetSecret("db", fmt.Sprint(i))
+			server.ResetCalls()
+			together(100, func(int) { require.Equal(t, fmt.Sprint(i), reject(t, c, second).Text()) })
+			require.Equal(t, 1, server.Calls())
+			second = get(t, c, "sm://db")
+		}
+		server.ResetCalls()
+		for range 100 { // it is simply wrong by now, and so is the one before
+			v, err := c.Reject(t.Context(), second)
+			if err == nil {
+				_, err = c.Reject(t.Context(), v)
+			}
+			require.ErrorIs(t, err, secrets.ErrRejected)
+		}
+		require.Equal(t, 3, server.Calls(), "AWSCURRENT, AWSPENDING, AWSPREVIOUS")
 	})
 }

@@ -213,7 +213,7 @@ func (c *Client) Close() error {
 		for _, l := range c.lanes {
 			l.close()
 		}
-		c.cache.drop()
+		c.cache.close()
 	}()
 	ended := make(chan struct{})
 	go func() {

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"encoding/json"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,24 @@ type Staleness struct {
 	Ref   string
 	Since time.Time // when refreshing it first failed
 	Err   error     // why it failed the last time
+}
+
+// MarshalJSON implements [json.Marshaler]: by the names of the fields, with the
+// error as text. An error of the SDK cannot be encoded as it is.
+func (s Staleness) MarshalJSON() ([]byte, error) {
+	type plain Staleness
+	return json.Marshal(struct {
+		plain
+		Err string
+	}{plain(s), message(s.Err)})
+}
+
+// message is the text of an error, or nothing.
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // SavedPerRead returns how many API calls the client saved against a program

@@ -327,7 +327,8 @@ func TestAgentThatStartsLater(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	s := agent.Secrets(agent.WithEndpoint("http://"+free(t)), agent.WithToken(token))
+	// A port that no other test can be given meanwhile.
+	s := agent.Secrets(agent.WithEndpoint("http://127.0.0.1:1"), agent.WithToken(token))
 	err := fetch(t, s, "sm://db")[0].Err
 	requireKind(t, err, provider.ErrUnavailable, "does the agent run")
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)

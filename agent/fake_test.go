@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -230,15 +228,4 @@ func (f *fake) block(srv *secretstest.Server) func(testing.TB) <-chan struct{} {
 		f.arrived = make(chan struct{})
 		return f.arrived
 	}
-}
-
-// free returns an address on the loopback interface where nothing listens.
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return strings.Clone(l.Addr().String())
 }

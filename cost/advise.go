@@ -126,6 +126,8 @@ func (w Workload) remarks(o *Option) (r []string) {
 	add(w.CrossAccount && o.Store == AdvancedParameter && !w.Plain, "other accounts need a share of AWS RAM and a customer managed key, and only read it by its ARN")
 	add(w.CrossAccount && o.Store == AdvancedParameter && w.Plain, "other accounts need a share of AWS RAM, and only read it by its ARN")
 	add(o.Store == StandardParameter && w.Values > manyStandard/2, "an account and Region have %d standard parameters in all", manyStandard)
+	add(o.Store == AdvancedParameter && w.Values > 1 && !w.Expiry && !w.CrossAccount,
+		"this is the price of %d advanced ones: with the tier Intelligent-Tiering only those become advanced that are larger than %d bytes or above the first %d", w.Values, maxStandard, manyStandard)
 	add(o.Store == AdvancedParameter, "there is no way back from the advanced tier but to delete the parameter")
 	add(o.Store != SecretsManager && !w.Plain && w.Rotations == 0, "if AWS is to rotate it one day, that takes Secrets Manager")
 	return r

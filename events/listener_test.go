@@ -1,9 +1,12 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -238,7 +241,7 @@ func TestALostQueueFallsBackToTheTTL(t *testing.T) {
 	})
 }
 
-// A delete that fails, in part or altogether, costs a duplicate and no refresh.
+// A delete that fails costs a duplicate and no refresh.
 func TestDeletesThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := secretstest.NewServer(t, secretstest.InProcess(), secretstest.WithEvents("q"))
@@ -259,6 +262,50 @@ func TestDeletesThatFail(t *testing.T) {
 		require.EqualValues(t, 3, l.Stats().Duplicates)
 		require.Equal(t, 1, stores(server))
 	})
+}
+
+// Of a batch each message is deleted or not for itself.
+func TestDeletesThatFailInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := secretstest.NewServer(t, secretstest.InProcess())
+		url := server.CreateQueue("q")
+		var bodies []string
+		for i := range 5 {
+			bodies = append(bodies, strings.Replace(change("Update", "/app/url"), "6a7e4feb", fmt.Sprintf("%08d", i), 1))
+		}
+		send(t, server, "q", bodies...)
+		cfg := server.Config()
+		spoiling := &spoiler{to: cfg.HTTPClient}
+		cfg.HTTPClient = spoiling
+		l, err := events.Listen(sqs.NewFromConfig(cfg), url, open(t, server.Config()), events.WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		defer l.Close()
+		time.Sleep(10 * time.Second)
+		require.Equal(t, 1, server.Messages("q"))
+		require.Equal(t, events.Stats{Messages: 5, Events: 5, Undeleted: 1, Refreshes: 1}, l.Stats())
+		time.Sleep(time.Minute)
+		require.Zero(t, server.Messages("q"))
+		require.Equal(t, events.Stats{Messages: 6, Events: 5, Duplicates: 1, Undeleted: 1, Refreshes: 1}, l.Stats())
+	})
+}
+
+// spoiler makes one receipt handle of the first batch of deletes one that SQS does
+// not know.
+type spoiler struct {
+	to   aws.HTTPClient
+	done atomic.Bool
+}
+
+func (s *spoiler) Do(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("X-Amz-Target") == "AmazonSQS.DeleteMessageBatch" && !s.done.Swap(true) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.Replace(body, []byte(`"ReceiptHandle":"`), []byte(`"ReceiptHandle":"!`), 1)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+	return s.to.Do(r)
 }
 
 // Nor does it make the listener ask for the same message without a pause, where

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,7 +47,6 @@ type api struct {
 	accepts  atomic.Pointer[string]
 	requests atomic.Int64
 	refused  atomic.Int64
-	conns    atomic.Int64
 
 	mu     sync.Mutex
 	bodies []string // of requests that were accepted
@@ -57,13 +55,7 @@ type api struct {
 func newAPI(t testing.TB, accepts string) *api {
 	a := &api{}
 	a.accept(accepts)
-	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
-	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			a.conns.Add(1)
-		}
-	}
-	a.Start()
+	a.Server = httptest.NewServer(http.HandlerFunc(a.serve))
 	t.Cleanup(a.Close)
 	return a
 }
@@ -326,7 +318,7 @@ func TestNoRequestFailsWhileTheSecretIsReplaced(t *testing.T) {
 	}
 	for _, token := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
 		until := served.Load() + 50
-		require.Eventually(t, func() bool { return served.Load() >= until }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return served.Load() >= until }, time.Minute, time.Millisecond)
 		turn.Lock()
 		server.SetSecret("api", token)
 		a.accept("Bearer " + token)
@@ -458,8 +450,10 @@ func TestResponseIsWithoutTheSecret(t *testing.T) {
 	require.Equal(t, http.Header{"Authorization": {"mine"}}, req.Header)
 }
 
-// A refusal is read to its end, so that its connection serves the retry.
-func TestRetryUsesTheSameConnection(t *testing.T) {
+// A refusal is read to its end and closed, so that its connection can serve the
+// retry. Whether it does is up to net/http, which gives up on a connection whose
+// goroutines were not scheduled for 50 ms.
+func TestRefusalIsReadToItsEnd(t *testing.T) {
 	server, c := world(t)
 	server.SetSecret("api", "one")
 	a := newAPI(t, "Bearer two")
@@ -474,7 +468,6 @@ func TestRetryUsesTheSameConnection(t *testing.T) {
 	require.Len(t, base.bodies, 2)
 	require.True(t, base.bodies[0].closed.Load(), "the refusal is closed")
 	require.Equal(t, io.EOF, base.bodies[0].end)
-	require.EqualValues(t, 1, a.conns.Load())
 }
 
 // counting notes how the bodies of responses end.

@@ -44,6 +44,7 @@ type Secrets struct {
 	watched []*secrets.Handle[secrets.Value]
 	stops   []func()
 	told    []secrets.Value // what the handles had when the last callback began
+	cb      func(event any, err error)
 	calling bool
 }
 

@@ -216,6 +216,36 @@ func TestCallbackThatBlocks(t *testing.T) {
 	})
 }
 
+// TestCallbackOfAnEarlierWatch is not called for a later one, even if it is still
+// running.
+func TestCallbackOfAnEarlierWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, client := serve(t, secretstest.InProcess())
+		srv.SetParameter("/a/1", "old")
+		p := koanfsecret.Provider(client, "ssm:///a/1")
+		release := make(chan struct{})
+		earlier, later := 0, 0
+		require.NoError(t, p.Watch(func(any, error) {
+			earlier++
+			<-release
+		}))
+		srv.SetParameter("/a/1", "new")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1, earlier)
+		require.NoError(t, p.Unwatch())
+		require.NoError(t, p.Watch(func(any, error) { later++ }))
+		srv.SetParameter("/a/1", "newer")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		require.Equal(t, 1, earlier)
+		require.Equal(t, 1, later)
+		require.NoError(t, p.Unwatch())
+	})
+}
+
 // TestCallbackThatPanics is called again with the next change.
 func TestCallbackThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

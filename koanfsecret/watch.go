@@ -56,7 +56,7 @@ func (s *Secrets) Watch(cb func(event any, err error)) error {
 			return err
 		}
 		handles, told = append(handles, h), append(told, h.Value())
-		stops = append(stops, h.OnChange(func(secrets.Value) { s.call(cb) }))
+		stops = append(stops, h.OnChange(func(secrets.Value) { s.call() }))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,12 +64,12 @@ func (s *Secrets) Watch(cb func(event any, err error)) error {
 		abandon()
 		return errors.New(s.source + ": it is watched already")
 	}
-	s.watched, s.stops, s.told = handles, stops, told
+	s.watched, s.stops, s.told, s.cb = handles, stops, told, cb
 	return nil
 }
 
-// Unwatch ends Watch; no call begins after it. Where nothing is watched, it does
-// nothing.
+// Unwatch ends Watch. It does not wait for a call that has begun or is about to;
+// none follows that. Where nothing is watched, it does nothing.
 func (s *Secrets) Unwatch() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,12 +77,12 @@ func (s *Secrets) Unwatch() error {
 		s.stops[i]()
 		h.Close()
 	}
-	s.watched, s.stops, s.told = nil, nil, nil
+	s.watched, s.stops, s.told, s.cb = nil, nil, nil, nil
 	return nil
 }
 
-// call calls cb, unless it is running: then whoever runs it looks once more.
-func (s *Secrets) call(cb func(any, error)) {
+// call calls back, unless that is under way: then whoever does it looks once more.
+func (s *Secrets) call() {
 	s.mu.Lock()
 	running := s.calling
 	s.calling = true
@@ -92,28 +92,28 @@ func (s *Secrets) call(cb func(any, error)) {
 	}
 	ended := false
 	defer func() {
-		if !ended { // cb panicked, which the client logs
+		if !ended { // the callback panicked, which the client logs
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.calling = false
 		}
 	}()
-	for s.due() {
+	for cb := s.due(); cb != nil; cb = s.due() {
 		cb(nil, nil)
 	}
 	ended = true
 }
 
-// due reports whether there is something to call back for, and ends the calling
-// if there is not.
-func (s *Secrets) due() bool {
+// due returns the callback of the Watch there is now, if it has something to
+// hear, and ends the calling if not.
+func (s *Secrets) due() (cb func(event any, err error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calling = false
 	for i, h := range s.watched {
 		if v := h.Value(); v != s.told[i] {
-			s.told[i], s.calling = v, true
+			s.told[i], cb = v, s.cb
 		}
 	}
-	return s.calling
+	s.calling = cb != nil
+	return cb
 }

@@ -26,9 +26,11 @@ const (
 // or staging label (guide: ps-integration-secretsmanager).
 const secretReference = "/aws/reference/secretsmanager/"
 
+var errTooLong = fmt.Errorf("it is longer than %d bytes", maxRef)
+
 func parse(s string, prefix bool) (Ref, error) {
 	if len(s) > maxRef {
-		return Ref{}, fmt.Errorf("it is longer than %d bytes", maxRef)
+		return Ref{}, errTooLong
 	}
 	if !utf8.ValidString(s) {
 		return Ref{}, errors.New("it is not UTF-8")
@@ -42,6 +44,11 @@ func parse(s string, prefix bool) (Ref, error) {
 	}
 	if err != nil {
 		return Ref{}, err
+	}
+	// Escaped, it may be three times as long, and a little more: what is returned
+	// can be written down.
+	if len(s) > maxRef/4 && len(r.String()) > maxRef {
+		return Ref{}, errTooLong
 	}
 	if prefix {
 		return r, r.validatePrefix()

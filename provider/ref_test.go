@@ -83,6 +83,7 @@ func TestParseRef(t *testing.T) {
 		{in: ssmARN + "?label=green#f", want: with(parameterARN, func(r *provider.Ref) { r.Label, r.Field = "green", "f" })},
 		{in: "arn:aws:ssm:us-east-1::parameter/aws/service/x", want: provider.Ref{Scheme: "ssm", Name: "arn:aws:ssm:us-east-1::parameter/aws/service/x", Region: "us-east-1"}},
 
+		{in: "sm://x#" + strings.Repeat(" ", 1363), want: with(sm("x"), func(r *provider.Ref) { r.Field = strings.Repeat(" ", 1363) }), out: "sm://x#" + strings.Repeat("%20", 1363)},
 		{in: "vault://kv/data/x:y?version=2#f", want: provider.Ref{Scheme: "vault", Name: "kv/data/x:y", Version: "2", Field: "f"}},
 		{in: "mem://arn:aws:ssm:nonsense", want: provider.Ref{Scheme: "mem", Name: "arn:aws:ssm:nonsense"}},
 	} {
@@ -140,6 +141,7 @@ func TestParseRefRefuses(t *testing.T) {
 		longARN + "x":                           "longer than 512",
 		"sm://x?version=" + long(65):            "longer than 64",
 		"sm://x?stage=" + long(257):             "longer than 256",
+		"sm://x#" + strings.Repeat(" ", 1364):   "longer than 4096", // once it is escaped
 		"sm://" + strings.Repeat("x", 5000):     "longer than 4096",
 		"ssm:///a?stage=AWSCURRENT":             "stage is for secrets",
 		"ssm:///a?version=x":                    "number from 1",

@@ -22,8 +22,8 @@ type Request struct {
 	Code      string    // error code of the answer; "" on success
 }
 
-// Requests returns the requests in their order of arrival. Only the latest
-// 10,000 are kept.
+// Requests returns the requests in their order of arrival, those under way
+// included. When there are 10,000 the older half is forgotten.
 func (s *Server) Requests() []Request {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
@@ -35,9 +35,10 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// Calls counts the HTTP requests that arrived for the named operations, or for
-// all when none is named, such as "GetSecretValue". SDK retries and requests that
-// met an injected fault count too.
+// Calls counts the HTTP requests that arrived for the named operations, such as
+// "GetSecretValue", or for all when none is named. SDK retries and requests that
+// met an injected fault count too. Of a name that two services have, such as
+// PutResourcePolicy, both count.
 func (s *Server) Calls(operations ...string) int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()

@@ -51,7 +51,8 @@
 // Some behaviour is documented nowhere. There the server takes the choice that
 // makes a client's test the stricter: an identifier given twice to
 // BatchGetSecretValue or GetParameters is answered once; pages may be made
-// short ([WithPageSize]) and empty ([WithEmptyPages]).
+// short ([WithPageSize]) and empty ([WithEmptyPages]). The quota of 20 staging
+// labels attached to all versions of a secret counts those that are not AWS's own.
 //
 // No message, error or panic of this package contains a secret value.
 package secretstest

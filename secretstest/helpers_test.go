@@ -26,7 +26,8 @@ func start(t testing.TB, opts ...secretstest.Option) (*secretstest.Server, *secr
 	return srv, secretsmanager.NewFromConfig(srv.Config()), ssm.NewFromConfig(srv.Config())
 }
 
-// once is Config without the SDK's retries, for tests that count.
+// once is Config without the SDK's retries, for tests that count and for codes that
+// it retries (LimitExceededException is one).
 func once(cfg aws.Config) aws.Config {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return cfg

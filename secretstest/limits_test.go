@@ -326,7 +326,8 @@ func TestEveryLimit(t *testing.T) {
 		}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			srv, sm, ps := start(t)
+			srv := secretstest.NewServer(t)
+			sm, ps := secretsmanager.NewFromConfig(once(srv.Config())), ssm.NewFromConfig(once(srv.Config()))
 			srv.SetSecret("a", "v")
 			srv.SetParameter("/a", "v")
 			_, err := ps.PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String("/adv"), Type: "String", Value: aws.String("v"), Tier: "Advanced"})

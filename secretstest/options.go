@@ -41,7 +41,8 @@ func WithSeed(seed uint64) Option {
 // WithPageSize caps every page of every paged operation at n items, below the
 // cap of AWS and below the caller's MaxResults; BatchGetSecretValue by
 // SecretIdList is paged too. AWS promises no more: a page may be short and yet
-// have a NextToken. Zero, the default, leaves AWS's caps.
+// have a NextToken. Zero, the default, leaves AWS's caps; a negative n makes Start
+// fail.
 func WithPageSize(n int) Option {
 	return func(s *Server) { s.pageSize = n }
 }

@@ -31,6 +31,9 @@ type RotationEvent struct {
 // does, and the rotation has succeeded when AWSCURRENT is on the new version at
 // its end. [Server.WaitRotations] waits for that.
 //
+// With RotateImmediately false only testSecret is called, on a version that is
+// taken away afterwards.
+//
 // A rotation that fails is tried again from createSecret on and with the same
 // token: a minute later by the server's clock, then after two, four and eight
 // minutes. Then it is left until the next window, or until someone calls

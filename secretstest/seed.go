@@ -65,8 +65,8 @@ func (s *Server) setSecret(name string, value secretValue, owner string) string 
 // advanced tier.
 //
 // It panics when the name is invalid, the value is empty, larger than 8 KB or
-// has "{{" in it, or a label protects the oldest of 100 versions. The panic
-// does not show the value.
+// has "{{" in it, a label protects the oldest of 100 versions, or there are as many
+// parameters as [WithParameterLimits] allows. The panic does not show the value.
 func (s *Server) SetParameter(name, value string) (version int64) {
 	return s.setParameter(name, value, typeString)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// A Server is an embedded AWS Secrets Manager and SSM Parameter Store. All its
-// methods are safe for concurrent use.
+// A Server is an embedded AWS Secrets Manager, SSM Parameter Store and small Amazon
+// SQS. All its methods are safe for concurrent use.
 type Server struct {
 	region     string
 	account    string

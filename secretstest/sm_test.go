@@ -186,7 +186,8 @@ func TestStagesOfNewVersions(t *testing.T) {
 }
 
 func TestUpdateSecretVersionStage(t *testing.T) {
-	srv, sm, _ := start(t)
+	srv := secretstest.NewServer(t)
+	sm := secretsmanager.NewFromConfig(once(srv.Config()))
 	v1 := srv.SetSecret("a", "1")
 	v2 := put(t, sm, "a", "2", "AWSPENDING")
 	move := func(stage, from, to string) error {
@@ -273,7 +274,8 @@ func TestGetSecretValueSelectsVersions(t *testing.T) {
 }
 
 func TestVersionQuota(t *testing.T) {
-	srv, sm, _ := start(t)
+	srv := secretstest.NewServer(t)
+	sm := secretsmanager.NewFromConfig(once(srv.Config()))
 	oldest := srv.SetSecret("a", "0")
 	for i := range 99 {
 		srv.SetSecret("a", fmt.Sprint("v", i))

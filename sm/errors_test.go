@@ -23,76 +23,44 @@ import (
 	"github.com/c0629bfc/secrets/sm"
 )
 
-// is reports whether err has an error of type E in its tree.
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
-
-var errorTable = map[string]struct {
-	secretstest.Error
-	kind error
-	is   func(error) bool
-	hint string
-}{
-	"Denied": {secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: secretsmanager:GetSecretValue on resource: prod/kms because no identity-based policy allows it"},
-		provider.ErrAccessDenied, is[*smithy.GenericAPIError], "allow secretsmanager:GetSecretValue on it"},
-	"KMSDenied": {secretstest.Error{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"},
-		provider.ErrDecryption, is[*smithy.GenericAPIError], "kms:Decrypt"},
-	"Decryption": {secretstest.Error{Code: "DecryptionFailure", Message: "Secrets Manager can't decrypt the protected secret text using the provided KMS key."},
-		provider.ErrDecryption, is[*types.DecryptionFailure], "kms:Decrypt"},
-	"NotFound": {secretstest.Error{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret."},
-		provider.ErrNotFound, is[*types.ResourceNotFoundException], "check the name and the Region (us-east-1)"},
-	"NoValue": {secretstest.Error{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"},
-		provider.ErrVersionNotFound, is[*types.ResourceNotFoundException], "no value yet"},
-	"Deleted": {secretstest.Error{Code: "InvalidRequestException", Message: "You can't perform this operation on the secret because it was marked for deletion."},
-		provider.ErrDeleted, is[*types.InvalidRequestException], "RestoreSecret"},
-	"DeletedAsDocumented": {secretstest.Error{Code: "InvalidRequestException", Message: "You tried to perform the operation on a secret that's currently marked deleted."},
-		provider.ErrDeleted, is[*types.InvalidRequestException], "RestoreSecret"},
-	"OtherRequest": {secretstest.Error{Code: "InvalidRequestException", Message: "Something else."},
-		provider.ErrUnavailable, is[*types.InvalidRequestException], ""},
-	"InvalidParameter": {secretstest.Error{Code: "InvalidParameterException", Message: "Invalid name."},
-		provider.ErrInvalidRef, is[*types.InvalidParameterException], ""},
-	"Validation": {secretstest.Error{Code: "ValidationException", Message: "Invalid name. Must be a valid name."},
-		provider.ErrInvalidRef, is[*smithy.GenericAPIError], ""},
-	"UnknownCode": {secretstest.Error{Code: "BrandNewException", Message: "Never seen."},
-		provider.ErrUnavailable, is[*smithy.GenericAPIError], ""},
+var errorTable = map[string]readtest.Case{
+	"Denied": readtest.Refused(secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: secretsmanager:GetSecretValue on resource: prod/kms because no identity-based policy allows it"},
+		provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "allow secretsmanager:GetSecretValue on it"),
+	"KMSDenied": readtest.Refused(secretstest.Error{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"},
+		provider.ErrDecryption, readtest.Is[*smithy.GenericAPIError], "kms:Decrypt"),
+	"Decryption": readtest.Refused(secretstest.Error{Code: "DecryptionFailure", Message: "Secrets Manager can't decrypt the protected secret text using the provided KMS key."},
+		provider.ErrDecryption, readtest.Is[*types.DecryptionFailure], "kms:Decrypt"),
+	"NotFound": readtest.Refused(secretstest.Error{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret."},
+		provider.ErrNotFound, readtest.Is[*types.ResourceNotFoundException], "check the name and the Region (us-east-1)"),
+	"NoValue": readtest.Refused(secretstest.Error{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"},
+		provider.ErrVersionNotFound, readtest.Is[*types.ResourceNotFoundException], "no value yet"),
+	"Deleted": readtest.Refused(secretstest.Error{Code: "InvalidRequestException", Message: "You can't perform this operation on the secret because it was marked for deletion."},
+		provider.ErrDeleted, readtest.Is[*types.InvalidRequestException], "RestoreSecret"),
+	"DeletedAsDocumented": readtest.Refused(secretstest.Error{Code: "InvalidRequestException", Message: "You tried to perform the operation on a secret that's currently marked deleted."},
+		provider.ErrDeleted, readtest.Is[*types.InvalidRequestException], "RestoreSecret"),
+	"OtherRequest": readtest.Refused(secretstest.Error{Code: "InvalidRequestException", Message: "Something else."},
+		provider.ErrUnavailable, readtest.Is[*types.InvalidRequestException], ""),
+	"InvalidParameter": readtest.Refused(secretstest.Error{Code: "InvalidParameterException", Message: "Invalid name."},
+		provider.ErrInvalidRef, readtest.Is[*types.InvalidParameterException], ""),
+	"Validation": readtest.Refused(secretstest.Error{Code: "ValidationException", Message: "Invalid name. Must be a valid name."},
+		provider.ErrInvalidRef, readtest.Is[*smithy.GenericAPIError], ""),
+	"UnknownCode": readtest.Refused(secretstest.Error{Code: "BrandNewException", Message: "Never seen."},
+		provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], ""),
 }
 
 // callTable is what goes wrong with a whole call and never with one item.
-var callTable = map[string]struct {
-	secretstest.Error
-	kind error
-	is   func(error) bool
-	hint string
-}{
-	"Throttled":    {*secretstest.Throttled(), provider.ErrThrottled, is[*smithy.GenericAPIError], "quota"},
-	"TooMany":      {secretstest.Error{Code: "TooManyRequestsException"}, provider.ErrThrottled, is[*smithy.GenericAPIError], "quota"},
-	"RequestLimit": {secretstest.Error{Code: "RequestLimitExceeded"}, provider.ErrThrottled, is[*smithy.GenericAPIError], "quota"},
-	"Throughput":   {secretstest.Error{Code: "ProvisionedThroughputExceededException"}, provider.ErrThrottled, is[*smithy.GenericAPIError], "quota"},
-	"Internal":     {*secretstest.Internal(), provider.ErrUnavailable, is[*types.InternalServiceError], ""},
-	"Unavailable":  {*secretstest.Unavailable(), provider.ErrUnavailable, is[*smithy.GenericAPIError], ""},
-	"BadToken":     {secretstest.Error{Code: "UnrecognizedClientException", Message: "The security token included in the request is invalid."}, provider.ErrAccessDenied, is[*smithy.GenericAPIError], "credentials"},
-	"Signature":    {secretstest.Error{Code: "InvalidSignatureException", Message: "Signature expired"}, provider.ErrAccessDenied, is[*smithy.GenericAPIError], "clock"},
-	"Incomplete":   {secretstest.Error{Code: "IncompleteSignatureException"}, provider.ErrAccessDenied, is[*smithy.GenericAPIError], "credentials"},
-	"NoToken":      {secretstest.Error{Code: "MissingAuthenticationTokenException"}, provider.ErrAccessDenied, is[*smithy.GenericAPIError], "credentials"},
-	"Expired":      {secretstest.Error{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}, provider.ErrUnavailable, is[*smithy.GenericAPIError], "expired"},
-}
-
-func requireError(t *testing.T, err error, ref provider.Ref, kind error, as func(error) bool, hint, code string) {
-	t.Helper()
-	require.ErrorIs(t, err, kind)
-	e, ok := err.(*provider.Error)
-	require.True(t, ok)
-	require.Equal(t, kind, e.Kind)
-	require.Equal(t, ref, e.Ref)
-	require.Contains(t, e.Hint, hint)
-	require.True(t, as(err), "%#v", err)
-	api, ok := errors.AsType[smithy.APIError](err)
-	require.True(t, ok)
-	require.Equal(t, code, api.ErrorCode())
-	require.ErrorContains(t, err, ref.String())
-	require.ErrorContains(t, err, code)
+var callTable = map[string]readtest.Case{
+	"Throttled":    readtest.Refused(*secretstest.Throttled(), provider.ErrThrottled, readtest.Is[*smithy.GenericAPIError], "quota"),
+	"TooMany":      readtest.Refused(secretstest.Error{Code: "TooManyRequestsException"}, provider.ErrThrottled, readtest.Is[*smithy.GenericAPIError], "quota"),
+	"RequestLimit": readtest.Refused(secretstest.Error{Code: "RequestLimitExceeded"}, provider.ErrThrottled, readtest.Is[*smithy.GenericAPIError], "quota"),
+	"Throughput":   readtest.Refused(secretstest.Error{Code: "ProvisionedThroughputExceededException"}, provider.ErrThrottled, readtest.Is[*smithy.GenericAPIError], "quota"),
+	"Internal":     readtest.Refused(*secretstest.Internal(), provider.ErrUnavailable, readtest.Is[*types.InternalServiceError], ""),
+	"Unavailable":  readtest.Refused(*secretstest.Unavailable(), provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], ""),
+	"BadToken":     readtest.Refused(secretstest.Error{Code: "UnrecognizedClientException", Message: "The security token included in the request is invalid."}, provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "credentials"),
+	"Signature":    readtest.Refused(secretstest.Error{Code: "InvalidSignatureException", Message: "Signature expired"}, provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "clock"),
+	"Incomplete":   readtest.Refused(secretstest.Error{Code: "IncompleteSignatureException"}, provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "credentials"),
+	"NoToken":      readtest.Refused(secretstest.Error{Code: "MissingAuthenticationTokenException"}, provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "credentials"),
+	"Expired":      readtest.Refused(secretstest.Error{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}, provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], "expired"),
 }
 
 func TestErrorsOfOneSecret(t *testing.T) {
@@ -103,9 +71,9 @@ func TestErrorsOfOneSecret(t *testing.T) {
 			b.Inject(secretstest.Fault{Name: refs[1].Name, Err: &test.Error})
 			// Alone, and as an item of a batch: the same error.
 			alone := b.store.Fetch(t.Context(), refs[1])[0].Err
-			requireError(t, alone, refs[1], test.kind, test.is, test.hint, test.Code)
+			test.Require(t, alone, refs[1])
 			results := b.store.Fetch(t.Context(), refs...)
-			requireError(t, results[1].Err, refs[1], test.kind, test.is, test.hint, test.Code)
+			test.Require(t, results[1].Err, refs[1])
 			require.Equal(t, "app/000", results[0].Value.Text())
 			require.Equal(t, "app/002", results[2].Value.Text())
 			batches, singles := b.calls()
@@ -122,11 +90,11 @@ func TestErrorsOfACall(t *testing.T) {
 				refs := b.fill(t, 40)
 				b.Inject(secretstest.Fault{Err: &test.Error})
 				single := b.store.Fetch(t.Context(), refs[0])[0].Err
-				requireError(t, single, refs[0], test.kind, test.is, test.hint, test.Code)
+				test.Require(t, single, refs[0])
 
 				b.ResetCalls()
 				for i, r := range b.store.Fetch(t.Context(), refs...) {
-					requireError(t, r.Err, refs[i], test.kind, test.is, test.hint, test.Code)
+					test.Require(t, r.Err, refs[i])
 				}
 				batches, singles := b.calls()
 				require.LessOrEqual(t, batches, 2*3, "two batches, and no more tries than the SDK's three")
@@ -153,7 +121,7 @@ func TestOneSecretSpoilsABatch(t *testing.T) {
 			for range 2 {
 				results := b.store.Fetch(t.Context(), refs...)
 				require.Equal(t, "app/000", results[0].Value.Text())
-				requireError(t, results[1].Err, refs[1], test.kind, test.is, test.hint, test.Code)
+				test.Require(t, results[1].Err, refs[1])
 				require.Equal(t, "app/002", results[2].Value.Text())
 			}
 			batches, singles := b.calls()
@@ -237,7 +205,7 @@ func TestUndecodableAnswersDoNotLeak(t *testing.T) {
 			r := b.store.Fetch(t.Context(), readtest.Ref(t, "sm://db"))[0]
 			require.ErrorIs(t, r.Err, provider.ErrUnavailable)
 			readtest.RequireNoLeak(t, r.Err, value)
-			require.True(t, is[*smithy.OperationError](r.Err))
+			require.True(t, readtest.Is[*smithy.OperationError](r.Err))
 			if bad, ok := errors.AsType[*smithy.DeserializationError](r.Err); ok {
 				require.Empty(t, bad.Snapshot)
 			}

@@ -1,13 +1,13 @@
 package sm_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +30,19 @@ func newBench(t *testing.T, opts ...secretstest.Option) *bench {
 	cfg := srv.Config()
 	tap := readtest.NewTap(&cfg)
 	return &bench{Server: srv, tap: tap, store: sm.New(cfg, sm.WithLogger(silent)), client: secretsmanager.NewFromConfig(srv.Config())}
+}
+
+// open is a [readtest.Maker].
+func open(cfg aws.Config, bound int) readtest.Store {
+	if bound == 0 {
+		return sm.New(cfg)
+	}
+	return sm.New(cfg, sm.WithConcurrency(bound))
+}
+
+// filled is fill of a bench with that server.
+func filled(t *testing.T, n int) func(*secretstest.Server) []provider.Ref {
+	return func(srv *secretstest.Server) []provider.Ref { return (&bench{Server: srv}).fill(t, n) }
 }
 
 // fill makes n secrets; the text of each is its name.
@@ -307,56 +320,18 @@ func TestPagesThatNeverEnd(t *testing.T) {
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {
-	for _, bound := range []int{1, 3, 4} {
-		srv := secretstest.NewServer(t)
-		cfg := srv.Config()
-		tap := readtest.NewTap(&cfg)
-		var opts []sm.Option
-		if bound != 4 { // the default
-			opts = append(opts, sm.WithConcurrency(bound))
-		}
-		b := &bench{Server: srv, store: sm.New(cfg, opts...)}
-		refs := b.fill(t, 100)
+	fill := func(srv *secretstest.Server) []provider.Ref {
+		refs := filled(t, 100)(srv)
 		for i := range refs[:20] { // and some that go singly
 			refs[i].Stage = "AWSPREVIOUS"
 		}
-		tap.Meet(bound) // as many as that are in flight together
-		done := make(chan struct{})
-		go func() { // the bound is the store's, not the call's
-			defer close(done)
-			b.store.Fetch(t.Context(), refs...)
-		}()
-		b.store.Probe(t.Context(), refs...)
-		<-done
-		require.Equal(t, bound, tap.Most())
+		return refs
 	}
+	readtest.Bounded(t, open, fill)
 }
 
 func TestWhatWasReadBeforeTheContextEndedIsKept(t *testing.T) {
-	srv := secretstest.NewServer(t)
-	cfg := srv.Config()
-	tap := readtest.NewTap(&cfg)
-	b := &bench{Server: srv, store: sm.New(cfg, sm.WithConcurrency(1))}
-	refs := b.fill(t, 200)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	calls := 0
-	tap.Answer(func(string) *http.Response {
-		if calls++; calls == 8 {
-			cancel()
-		}
-		return nil
-	})
-	for i, r := range b.store.Fetch(ctx, refs...) {
-		if i < 140 {
-			require.NoError(t, r.Err)
-			require.Equal(t, refs[i].Name, r.Value.Text())
-			continue
-		}
-		require.ErrorIs(t, r.Err, context.Canceled)
-		require.ErrorIs(t, r.Err, provider.ErrUnavailable)
-	}
-	require.Equal(t, 8, calls, "no call is begun after the end")
+	readtest.KeepsWhatWasRead(t, open, 20, filled(t, 200))
 }
 
 func names(requests []secretstest.Request) [][]string {

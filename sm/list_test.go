@@ -1,7 +1,6 @@
 package sm_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -13,38 +12,14 @@ import (
 	"github.com/c0629bfc/secrets/internal/awsread/readtest"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
-	"github.com/c0629bfc/secrets/sm"
 )
-
-func prefix(t *testing.T, s string) provider.Ref {
-	t.Helper()
-	p, err := provider.ParsePrefix(s)
-	require.NoError(t, err)
-	return p
-}
-
-// list returns texts by ref, and errors by the ref that they name.
-func (b *bench) list(t *testing.T, p provider.Ref) (texts map[string]string, failed map[string]error) {
-	texts, failed = make(map[string]string), make(map[string]error)
-	for v, err := range b.store.List(t.Context(), p) {
-		if err != nil {
-			e, ok := err.(*provider.Error)
-			require.True(t, ok)
-			failed[e.Ref.String()] = e.Kind
-			continue
-		}
-		require.NotContains(t, texts, v.Ref().String())
-		texts[v.Ref().String()] = v.Text()
-	}
-	return texts, failed
-}
 
 func TestListByPrefix(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 45)
 	b.SetSecret("apple", "no")
 	b.SetSecret("App/1", "no")
-	texts, failed := b.list(t, prefix(t, "sm://app/"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "sm://app/"))
 	require.Empty(t, failed)
 	require.Len(t, texts, 45)
 	for i := range 45 {
@@ -56,7 +31,7 @@ func TestListByPrefix(t *testing.T) {
 func TestListAll(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 101)
-	texts, failed := b.list(t, prefix(t, "sm://"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "sm://"))
 	require.Empty(t, failed)
 	require.Len(t, texts, 101)
 	require.Equal(t, map[string]int{"ListSecrets": 2, "BatchGetSecretValue": 5, "GetSecretValue": 1}, b.CallsByOperation())
@@ -67,7 +42,7 @@ func TestListOfAnExclamationMark(t *testing.T) {
 	b := newBench(t)
 	b.SetSecret("!odd/1", "odd")
 	b.SetSecret("even", "no")
-	texts, failed := b.list(t, prefix(t, "sm://!odd"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "sm://!odd"))
 	require.Empty(t, failed)
 	require.Equal(t, map[string]string{"sm://!odd/1": "odd"}, texts)
 }
@@ -77,7 +52,7 @@ func TestListKeepsTheRegionOfThePrefix(t *testing.T) {
 	b.SetSecret("app/1", "no")
 	b.elsewhere(t, "eu-west-1", "", "app/1", "eu")
 	for _, p := range []string{"sm://app/?region=eu-west-1", "sm://?region=eu-west-1"} {
-		texts, failed := b.list(t, prefix(t, p))
+		texts, failed := readtest.List(t, b.store, readtest.Prefix(t, p))
 		require.Empty(t, failed)
 		require.Equal(t, map[string]string{"sm://app/1?region=eu-west-1": "eu"}, texts)
 	}
@@ -92,7 +67,7 @@ func TestListGoesOnAfterAnError(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("app/004")})
 		require.NoError(t, err)
-		texts, failed := b.list(t, prefix(t, p))
+		texts, failed := readtest.List(t, b.store, readtest.Prefix(t, p))
 		require.Equal(t, map[string]string{"sm://app/000": "app/000", "sm://app/002": "app/002", "sm://app/003": "app/003"}, texts)
 		require.Equal(t, map[string]error{"sm://app/001": provider.ErrAccessDenied, "sm://app/empty": provider.ErrVersionNotFound}, failed)
 	}
@@ -106,7 +81,7 @@ func TestListItemErrorByARN(t *testing.T) {
 			{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:app/db-AbCdEf","ErrorCode":"DecryptionFailure","Message":"no"},
 			{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:other-AbCdEf","ErrorCode":"DecryptionFailure","Message":"no"}]}`)
 	})
-	texts, failed := b.list(t, prefix(t, "sm://app/"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "sm://app/"))
 	require.Empty(t, texts)
 	require.Equal(t, map[string]error{"sm://app/db": provider.ErrDecryption}, failed)
 }
@@ -116,14 +91,14 @@ func TestListWithoutBatchPermission(t *testing.T) {
 	b.fill(t, 3)
 	b.Inject(secretstest.Fault{Operation: "BatchGetSecretValue", Err: secretstest.AccessDenied()})
 	for range 2 {
-		texts, failed := b.list(t, prefix(t, "sm://app/"))
+		texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "sm://app/"))
 		require.Empty(t, failed)
 		require.Len(t, texts, 3)
 	}
 	require.Equal(t, map[string]int{"BatchGetSecretValue": 1, "ListSecrets": 2, "GetSecretValue": 6}, b.CallsByOperation())
 
 	b.Inject(secretstest.Fault{Operation: "ListSecrets", Err: secretstest.AccessDenied()})
-	p := prefix(t, "sm://app/")
+	p := readtest.Prefix(t, "sm://app/")
 	yields := 0
 	for v, err := range b.store.List(t.Context(), p) {
 		require.Zero(t, v)
@@ -136,29 +111,5 @@ func TestListWithoutBatchPermission(t *testing.T) {
 }
 
 func TestListStops(t *testing.T) {
-	b := newBench(t)
-	b.fill(t, 60)
-	for range b.store.List(t.Context(), prefix(t, "sm://app/")) {
-		break
-	}
-	require.Equal(t, 1, b.Calls(), "the next page is not asked for")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var last error
-	n := 0
-	for _, err := range b.store.List(ctx, prefix(t, "sm://app/")) {
-		cancel()
-		last = err
-		n++
-	}
-	require.ErrorIs(t, last, context.Canceled)
-	require.Equal(t, 20+1, n)
-
-	// A consumer may read while it ranges, even with one call at a time.
-	b.store = sm.New(b.Config(), sm.WithConcurrency(1))
-	for v, err := range b.store.List(t.Context(), prefix(t, "sm://app/")) {
-		require.NoError(t, err)
-		require.NoError(t, b.store.Fetch(t.Context(), v.Ref())[0].Err)
-	}
+	readtest.ListStops(t, open, "sm://app/", 20, filled(t, 60))
 }

@@ -33,7 +33,7 @@ type Metadata struct {
 	Tags     map[string]string
 	Versions map[string][]string // the staging labels of each version that has any, by its ID
 	Rotation Rotation
-	Replicas []Replica // not told by List
+	Replicas []Replica // not told by Secrets
 }
 
 // Version returns the ID of the version that carries a staging label, such as

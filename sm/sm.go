@@ -72,6 +72,10 @@
 //	kms:GenerateDataKey, kms:Decrypt             on a customer managed key, to write values; to change
 //	                                             it or to replicate also kms:Encrypt
 //
+// To rotate by [Store.BeginRotation] takes DescribeSecret, GetSecretValue,
+// PutSecretValue and UpdateSecretVersionStage on the secret, and of its KMS key
+// what writing values takes.
+//
 // Without BatchGetSecretValue all still works, at the price of one call a
 // secret: the refusal is logged once, and the batch tried again after
 // fifteen minutes. A secret of another account is read by its ARN and needs a

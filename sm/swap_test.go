@@ -281,7 +281,7 @@ func TestOvertaken(t *testing.T) {
 			err := write.by(t.Context(), t, storeOn(srv.Config(), through), ref, ids)
 			requireKind(t, err, provider.ErrConflict, other)
 			if write.at == 3 || name == "Promote" || name == "Rollback" {
-				require.True(t, is[smithy.APIError](err), "what AWS said stays reachable")
+				require.True(t, readtest.Is[smithy.APIError](err), "what AWS said stays reachable")
 			}
 			require.Equal(t, map[string]string{"AWSCURRENT": other, "AWSPREVIOUS": ids[1]}, l.stages(t, ref), "nothing was moved, and no label is left")
 

@@ -49,6 +49,21 @@ func TestUnsealDetectsEveryChange(t *testing.T) {
 	require.Equal(t, `[{"ref":"sm://a"}]`, string(plain))
 }
 
+// Nor can one be made of the parts of two under the same key.
+func TestTwoSnapshotsCannotBeSpliced(t *testing.T) {
+	a, b := sealed(t, `[{"ref":"sm://a"}]`), sealed(t, `[{"ref":"sm://b"}]`)
+	for cut := range len(a) {
+		spliced := append(bytes.Clone(a[:cut]), b[cut:]...)
+		if bytes.Equal(spliced, a) || bytes.Equal(spliced, b) {
+			continue
+		}
+		plain, err := unseal(t.Context(), spliced, "b", testKey)
+		if err == nil || plain != nil || !typed(err) {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+	}
+}
+
 func typed(err error) bool {
 	for _, kind := range errClose {
 		if errors.Is(err, kind) {

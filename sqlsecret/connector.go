@@ -15,10 +15,10 @@ import (
 //
 // Connections that it opened are closed when the credentials have been replaced
 // ([WithKeepConnections] lets them live): as they return to the pool, or when it
-// is about to hand out one that was idle for a second or more. To take note of that it wraps the driver's
-// connections, with all the optional interfaces that they have and database/sql
-// looks for. What a program wants of the driver's own type is behind
-// [DriverConn].
+// is about to hand out one that was idle for a second or more. To take note of
+// that it wraps the driver's connections, with all the optional interfaces that
+// they have and database/sql looks for. What a program wants of the driver's own
+// type is behind [DriverConn].
 type Connector struct {
 	credentials *Credentials
 	connect     func(secrets.DBSecret) (driver.Connector, error)

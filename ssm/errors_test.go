@@ -1,7 +1,6 @@
 package ssm_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -16,63 +15,31 @@ import (
 	"github.com/c0629bfc/secrets/secretstest"
 )
 
-// is reports whether err has an error of type E in its tree.
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
-
-type errorCase struct {
-	secretstest.Error
-	kind error
-	is   func(error) bool
-	hint string
-}
-
 // errorTable is what one name of a call may spoil it with.
-var errorTable = map[string]errorCase{
-	"Denied": {secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:1:parameter/kms because no identity-based policy allows it"},
-		provider.ErrAccessDenied, is[*types.AccessDeniedException], "allow ssm:GetParameter and ssm:GetParameters on it"},
-	"KMSDenied": {secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:1:key/k (Service: AWSKMS; Status Code: 400)"},
-		provider.ErrDecryption, is[*types.AccessDeniedException], "kms:Decrypt"},
-	"KMSForeign": {secretstest.Error{Code: "AccessDeniedException", Message: "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access."},
-		provider.ErrDecryption, is[*types.AccessDeniedException], "kms:Decrypt"},
-	"BadKey":      {secretstest.Error{Code: "InvalidKeyId", Message: "The key is disabled."}, provider.ErrDecryption, is[*types.InvalidKeyId], "KMS key"},
-	"KMSDisabled": {secretstest.Error{Code: "KMSDisabledException"}, provider.ErrDecryption, is[*smithy.GenericAPIError], "KMS key"},
-	"Validation":  {secretstest.Error{Code: "ValidationException", Message: "Parameter name: can't be prefixed with \"ssm\"."}, provider.ErrInvalidRef, is[*types.ValidationException], ""},
-	"NotFound":    {secretstest.Error{Code: "ParameterNotFound"}, provider.ErrNotFound, is[*types.ParameterNotFound], "check the name and the Region (us-east-1)"},
-	"NoVersion":   {secretstest.Error{Code: "ParameterVersionNotFound"}, provider.ErrVersionNotFound, is[*types.ParameterVersionNotFound], "version or label"},
-	"UnknownCode": {secretstest.Error{Code: "BrandNewException"}, provider.ErrUnavailable, is[*smithy.GenericAPIError], ""},
+var errorTable = map[string]readtest.Case{
+	"Denied": readtest.Refused(secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:1:parameter/kms because no identity-based policy allows it"},
+		provider.ErrAccessDenied, readtest.Is[*types.AccessDeniedException], "allow ssm:GetParameter and ssm:GetParameters on it"),
+	"KMSDenied": readtest.Refused(secretstest.Error{Code: "AccessDeniedException", Message: "User: arn:aws:iam::1:role/r is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:1:key/k (Service: AWSKMS; Status Code: 400)"},
+		provider.ErrDecryption, readtest.Is[*types.AccessDeniedException], "kms:Decrypt"),
+	"KMSForeign": readtest.Refused(secretstest.Error{Code: "AccessDeniedException", Message: "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access."},
+		provider.ErrDecryption, readtest.Is[*types.AccessDeniedException], "kms:Decrypt"),
+	"BadKey":      readtest.Refused(secretstest.Error{Code: "InvalidKeyId", Message: "The key is disabled."}, provider.ErrDecryption, readtest.Is[*types.InvalidKeyId], "KMS key"),
+	"KMSDisabled": readtest.Refused(secretstest.Error{Code: "KMSDisabledException"}, provider.ErrDecryption, readtest.Is[*smithy.GenericAPIError], "KMS key"),
+	"Validation":  readtest.Refused(secretstest.Error{Code: "ValidationException", Message: "Parameter name: can't be prefixed with \"ssm\"."}, provider.ErrInvalidRef, readtest.Is[*types.ValidationException], ""),
+	"NotFound":    readtest.Refused(secretstest.Error{Code: "ParameterNotFound"}, provider.ErrNotFound, readtest.Is[*types.ParameterNotFound], "check the name and the Region (us-east-1)"),
+	"NoVersion":   readtest.Refused(secretstest.Error{Code: "ParameterVersionNotFound"}, provider.ErrVersionNotFound, readtest.Is[*types.ParameterVersionNotFound], "version or label"),
+	"UnknownCode": readtest.Refused(secretstest.Error{Code: "BrandNewException"}, provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], ""),
 }
 
 // callTable is what goes wrong with a call whatever its names are.
-var callTable = map[string]errorCase{
-	"Throttled":   {*secretstest.Throttled(), provider.ErrThrottled, is[smithy.APIError], "quota"},
-	"KMSThrottle": {secretstest.Error{Code: "KMSThrottlingException"}, provider.ErrThrottled, is[smithy.APIError], "quota"},
-	"TooMany":     {secretstest.Error{Code: "TooManyRequestsException", Status: 429}, provider.ErrThrottled, is[smithy.APIError], "quota"},
-	"Internal":    {*secretstest.Internal(), provider.ErrUnavailable, is[*types.InternalServerError], ""},
-	"Unavailable": {*secretstest.Unavailable(), provider.ErrUnavailable, is[*smithy.GenericAPIError], ""},
-	"BadToken":    {secretstest.Error{Code: "UnrecognizedClientException"}, provider.ErrAccessDenied, is[*smithy.GenericAPIError], "credentials"},
-	"Expired":     {secretstest.Error{Code: "ExpiredTokenException"}, provider.ErrUnavailable, is[*smithy.GenericAPIError], "expired"},
-}
-
-func (c errorCase) require(t *testing.T, err error, ref provider.Ref) {
-	t.Helper()
-	require.ErrorIs(t, err, c.kind)
-	e, ok := err.(*provider.Error)
-	require.True(t, ok)
-	require.Equal(t, c.kind, e.Kind)
-	require.Equal(t, ref, e.Ref)
-	require.Contains(t, e.Hint, c.hint)
-	require.True(t, c.is(err), "%#v", err)
-	api, ok := errors.AsType[smithy.APIError](err)
-	require.True(t, ok)
-	want := c.Code
-	if want == "InternalServiceError" { // as the server calls it in Parameter Store
-		want = "InternalServerError"
-	}
-	require.Equal(t, want, api.ErrorCode())
-	require.ErrorContains(t, err, ref.String())
+var callTable = map[string]readtest.Case{
+	"Throttled":   readtest.Refused(*secretstest.Throttled(), provider.ErrThrottled, readtest.Is[smithy.APIError], "quota"),
+	"KMSThrottle": readtest.Refused(secretstest.Error{Code: "KMSThrottlingException"}, provider.ErrThrottled, readtest.Is[smithy.APIError], "quota"),
+	"TooMany":     readtest.Refused(secretstest.Error{Code: "TooManyRequestsException", Status: 429}, provider.ErrThrottled, readtest.Is[smithy.APIError], "quota"),
+	"Internal":    readtest.Refused(*secretstest.Internal(), provider.ErrUnavailable, readtest.Is[*types.InternalServerError], ""),
+	"Unavailable": readtest.Refused(*secretstest.Unavailable(), provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], ""),
+	"BadToken":    readtest.Refused(secretstest.Error{Code: "UnrecognizedClientException"}, provider.ErrAccessDenied, readtest.Is[*smithy.GenericAPIError], "credentials"),
+	"Expired":     readtest.Refused(secretstest.Error{Code: "ExpiredTokenException"}, provider.ErrUnavailable, readtest.Is[*smithy.GenericAPIError], "expired"),
 }
 
 func TestErrorsOfOneName(t *testing.T) {
@@ -81,12 +48,12 @@ func TestErrorsOfOneName(t *testing.T) {
 			b := newBench(t)
 			refs := b.fill(t, 10)
 			b.Inject(secretstest.Fault{Name: refs[4].Name, Err: &test.Error})
-			test.require(t, b.store.Fetch(t.Context(), refs[4])[0].Err, refs[4])
+			test.Require(t, b.store.Fetch(t.Context(), refs[4])[0].Err, refs[4])
 			b.ResetCalls()
 			// It fails the whole call, and yet none but itself.
 			for i, r := range b.store.Fetch(t.Context(), refs...) {
 				if i == 4 {
-					test.require(t, r.Err, refs[i])
+					test.Require(t, r.Err, refs[i])
 					continue
 				}
 				require.NoError(t, r.Err)
@@ -94,7 +61,7 @@ func TestErrorsOfOneName(t *testing.T) {
 			}
 			require.Equal(t, [2]int{1, 10}, b.calls())
 			results := b.store.Probe(t.Context(), refs...)
-			test.require(t, results[4].Err, refs[4])
+			test.Require(t, results[4].Err, refs[4])
 			require.NoError(t, results[5].Err)
 		})
 	}
@@ -107,10 +74,10 @@ func TestErrorsOfACall(t *testing.T) {
 				b := newBench(t, secretstest.InProcess())
 				refs := b.fill(t, 20)
 				b.Inject(secretstest.Fault{Err: &test.Error})
-				test.require(t, b.store.Fetch(t.Context(), refs[0])[0].Err, refs[0])
+				test.Require(t, b.store.Fetch(t.Context(), refs[0])[0].Err, refs[0])
 				b.ResetCalls()
 				for i, r := range b.store.Fetch(t.Context(), refs...) {
-					test.require(t, r.Err, refs[i])
+					test.Require(t, r.Err, refs[i])
 				}
 				require.LessOrEqual(t, b.Calls("GetParameters"), 2*3, "two batches, and no more tries than the SDK's three")
 				require.Zero(t, b.Calls("GetParameter"), "no storm of single calls")
@@ -124,7 +91,7 @@ func TestMissingNamesOfABatch(t *testing.T) {
 	b.SetParameter("/a", "a")
 	refs := readtest.Refs(t, "ssm:///a", "ssm:///gone", "ssm:///gone/too")
 	for i, r := range b.store.Fetch(t.Context(), refs...)[1:] {
-		errorCase{secretstest.Error{Code: "ParameterNotFound"}, provider.ErrNotFound, is[*types.ParameterNotFound], "Region"}.require(t, r.Err, refs[i+1])
+		readtest.Refused(secretstest.Error{Code: "ParameterNotFound"}, provider.ErrNotFound, readtest.Is[*types.ParameterNotFound], "Region").Require(t, r.Err, refs[i+1])
 	}
 	require.Equal(t, [2]int{1, 0}, b.calls())
 }

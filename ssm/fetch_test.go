@@ -1,7 +1,6 @@
 package ssm_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,6 +31,19 @@ func newBench(t *testing.T, opts ...secretstest.Option) *bench {
 	cfg := srv.Config()
 	tap := readtest.NewTap(&cfg)
 	return &bench{Server: srv, tap: tap, store: ssm.New(cfg), client: awsssm.NewFromConfig(srv.Config())}
+}
+
+// open is a [readtest.Maker].
+func open(cfg aws.Config, bound int) readtest.Store {
+	if bound == 0 {
+		return ssm.New(cfg)
+	}
+	return ssm.New(cfg, ssm.WithConcurrency(bound))
+}
+
+// filled is fill of a bench with that server.
+func filled(t *testing.T, n int) func(*secretstest.Server) []provider.Ref {
+	return func(srv *secretstest.Server) []provider.Ref { return (&bench{Server: srv}).fill(t, n) }
 }
 
 // fill makes n parameters; the text of each is its name.
@@ -265,51 +277,9 @@ func TestUnansweredIsReadSingly(t *testing.T) {
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {
-	for _, bound := range []int{1, 3, 4} {
-		srv := secretstest.NewServer(t)
-		cfg := srv.Config()
-		tap := readtest.NewTap(&cfg)
-		var opts []ssm.Option
-		if bound != 4 { // the default
-			opts = append(opts, ssm.WithConcurrency(bound))
-		}
-		b := &bench{Server: srv, store: ssm.New(cfg, opts...)}
-		refs := b.fill(t, 100)
-		tap.Meet(bound) // as many as that are in flight together
-		done := make(chan struct{})
-		go func() { // the bound is the store's, not the call's
-			defer close(done)
-			b.store.Fetch(t.Context(), refs...)
-		}()
-		b.store.Probe(t.Context(), refs...)
-		<-done
-		require.Equal(t, bound, tap.Most())
-	}
+	readtest.Bounded(t, open, filled(t, 100))
 }
 
 func TestWhatWasReadBeforeTheContextEndedIsKept(t *testing.T) {
-	srv := secretstest.NewServer(t)
-	cfg := srv.Config()
-	tap := readtest.NewTap(&cfg)
-	b := &bench{Server: srv, store: ssm.New(cfg, ssm.WithConcurrency(1))}
-	refs := b.fill(t, 100)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	calls := 0
-	tap.Answer(func(string) *http.Response {
-		if calls++; calls == 8 {
-			cancel()
-		}
-		return nil
-	})
-	for i, r := range b.store.Fetch(ctx, refs...) {
-		if i < 70 {
-			require.NoError(t, r.Err)
-			require.Equal(t, refs[i].Name, r.Value.Text())
-			continue
-		}
-		require.ErrorIs(t, r.Err, context.Canceled)
-		require.ErrorIs(t, r.Err, provider.ErrUnavailable)
-	}
-	require.Equal(t, 8, calls, "no call is begun after the end")
+	readtest.KeepsWhatWasRead(t, open, 10, filled(t, 100))
 }

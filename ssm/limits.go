@@ -18,6 +18,7 @@ const (
 	maxStandardValue = 4096 // bytes
 	maxAdvancedValue = 8192 // bytes
 	maxPattern       = 1024 // characters
+	keptVersions     = 100  // of a parameter (API ParameterMaxVersionLimitExceeded)
 	maxDescription   = 1024 // characters
 	maxKMSKey        = 256  // characters
 	maxLabels        = 10   // of a version and of a call (API LabelParameterVersion)

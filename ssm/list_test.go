@@ -1,7 +1,6 @@
 package ssm_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -11,31 +10,7 @@ import (
 	"github.com/c0629bfc/secrets/internal/awsread/readtest"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
-	"github.com/c0629bfc/secrets/ssm"
 )
-
-func prefix(t *testing.T, s string) provider.Ref {
-	t.Helper()
-	p, err := provider.ParsePrefix(s)
-	require.NoError(t, err)
-	return p
-}
-
-// list returns texts by ref, and errors by the ref that they name.
-func (b *bench) list(t *testing.T, p provider.Ref) (texts map[string]string, failed map[string]error) {
-	texts, failed = make(map[string]string), make(map[string]error)
-	for v, err := range b.store.List(t.Context(), p) {
-		if err != nil {
-			e, ok := err.(*provider.Error)
-			require.True(t, ok)
-			failed[e.Ref.String()] = e.Kind
-			continue
-		}
-		require.NotContains(t, texts, v.Ref().String())
-		texts[v.Ref().String()] = v.Text()
-	}
-	return texts, failed
-}
 
 func TestListByPath(t *testing.T) {
 	b := newBench(t)
@@ -45,7 +20,7 @@ func TestListByPath(t *testing.T) {
 	b.SetParameter("/app/deep/er", "deep")
 	for _, p := range []string{"ssm:///app/", "ssm:///app"} {
 		b.ResetCalls()
-		texts, failed := b.list(t, prefix(t, p))
+		texts, failed := readtest.List(t, b.store, readtest.Prefix(t, p))
 		require.Empty(t, failed)
 		require.Len(t, texts, 26)
 		require.Equal(t, "deep", texts["ssm:///app/deep/er"])
@@ -58,7 +33,7 @@ func TestListAll(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 3)
 	b.SetParameter("/other", "o")
-	texts, failed := b.list(t, prefix(t, "ssm:///"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "ssm:///"))
 	require.Empty(t, failed)
 	require.Equal(t, map[string]string{"ssm:///app/000": "/app/000", "ssm:///app/001": "/app/001", "ssm:///app/002": "/app/002", "ssm:///other": "o"}, texts)
 }
@@ -67,7 +42,7 @@ func TestListKeepsTheRegionOfThePrefix(t *testing.T) {
 	b := newBench(t)
 	b.SetParameter("/app/1", "no")
 	b.elsewhere(t, "eu-west-1", "", "/app/1", "eu")
-	texts, failed := b.list(t, prefix(t, "ssm:///app/?region=eu-west-1"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "ssm:///app/?region=eu-west-1"))
 	require.Empty(t, failed)
 	require.Equal(t, map[string]string{"ssm:///app/1?region=eu-west-1": "eu"}, texts)
 }
@@ -76,7 +51,7 @@ func TestListIsDenied(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 3)
 	b.Inject(secretstest.Fault{Operation: "GetParametersByPath", Err: secretstest.AccessDenied()})
-	p := prefix(t, "ssm:///app/")
+	p := readtest.Prefix(t, "ssm:///app/")
 	yields := 0
 	for v, err := range b.store.List(t.Context(), p) {
 		require.Zero(t, v)
@@ -106,7 +81,7 @@ func TestListGoesOnWhereKMSRefuses(t *testing.T) {
 		}
 		return readtest.Answer(400, `{"__type":"InvalidKeyId","message":"The key is disabled."}`)
 	})
-	texts, failed := b.list(t, prefix(t, "ssm:///app/"))
+	texts, failed := readtest.List(t, b.store, readtest.Prefix(t, "ssm:///app/"))
 	require.Equal(t, map[string]error{"ssm:///app/013": provider.ErrDecryption}, failed)
 	require.Len(t, texts, 25)
 	require.Equal(t, "plain", texts["ssm:///app/plain"])
@@ -120,34 +95,10 @@ func TestListGoesOnWhereKMSRefuses(t *testing.T) {
 func TestListPagesThatNeverEnd(t *testing.T) {
 	b := newBench(t)
 	b.tap.Answer(func(string) *http.Response { return readtest.Answer(200, `{"Parameters":[],"NextToken":"same"}`) })
-	_, failed := b.list(t, prefix(t, "ssm:///app/"))
+	_, failed := readtest.List(t, b.store, readtest.Prefix(t, "ssm:///app/"))
 	require.Equal(t, map[string]error{"ssm:///app/": provider.ErrUnavailable}, failed)
 }
 
 func TestListStops(t *testing.T) {
-	b := newBench(t)
-	b.fill(t, 30)
-	for range b.store.List(t.Context(), prefix(t, "ssm:///app/")) {
-		break
-	}
-	require.Equal(t, 1, b.Calls(), "the next page is not asked for")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var last error
-	n := 0
-	for _, err := range b.store.List(ctx, prefix(t, "ssm:///app/")) {
-		cancel()
-		last = err
-		n++
-	}
-	require.ErrorIs(t, last, context.Canceled)
-	require.Equal(t, 10+1, n)
-
-	// A consumer may read while it ranges, even with one call at a time.
-	b.store = ssm.New(b.Config(), ssm.WithConcurrency(1))
-	for v, err := range b.store.List(t.Context(), prefix(t, "ssm:///app/")) {
-		require.NoError(t, err)
-		require.NoError(t, b.store.Fetch(t.Context(), v.Ref())[0].Err)
-	}
+	readtest.ListStops(t, open, "ssm:///app/", 10, filled(t, 30))
 }

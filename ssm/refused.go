@@ -31,6 +31,7 @@ var refusals = map[string]struct {
 	"InvalidPolicyAttribute":             {ErrInvalid, "AWS does not accept an attribute of a policy"},
 	"InvalidPolicyType":                  {ErrInvalid, "AWS does not know the type of a policy"},
 	"ParameterPatternMismatch":           {ErrInvalid, "the value does not match the parameter's allowed pattern, which Describe tells"},
+	"ParameterMaxVersionLimitExceeded":   {ErrInvalid, keptBy(0, nil)},
 	"PoliciesLimitExceeded":              {ErrInvalid, "a parameter has ten policies at most"},
 	"UnsupportedParameterType":           {ErrInvalid, "want the type String, StringList or SecureString"},
 	"ParameterVersionLabelLimitExceeded": {ErrInvalid, "a version has ten labels at most: move some to another by Label, or remove them by Unlabel"},
@@ -97,7 +98,6 @@ func (s *Store) explainPut(ctx context.Context, ref provider.Ref, in *ssm.PutPar
 
 // oldestLabels says which labels keep the oldest version, if that can be read.
 func (s *Store) oldestLabels(ctx context.Context, ref provider.Ref) string {
-	const first = "it has 100 versions, and the oldest, which would go, is kept by "
 	var oldest Metadata
 	least := int64(0)
 	for m, err := range s.Versions(ctx, ref.String()) {
@@ -109,11 +109,16 @@ func (s *Store) oldestLabels(ctx context.Context, ref provider.Ref) string {
 			oldest, least = m, n
 		}
 	}
-	labels := oldest.Version.Labels()
-	if least == 0 || len(labels) == 0 {
+	return keptBy(least, oldest.Version.Labels())
+}
+
+// keptBy says why the oldest version does not make room for another.
+func keptBy(oldest int64, labels []string) string {
+	const first = "it has 100 versions, and the oldest, which would go, is kept by "
+	if oldest == 0 || len(labels) == 0 {
 		return first + "a label: move that to a newer version by Label, or remove it by Unlabel"
 	}
-	return fmt.Sprintf(first+"the label %s: it is version %d; move the label to a newer version by Label, or remove it by Unlabel", strings.Join(labels, " and "), least)
+	return fmt.Sprintf(first+"the label %s: it is version %d; move the label to a newer version by Label, or remove it by Unlabel", strings.Join(labels, " and "), oldest)
 }
 
 // conflict is the error of a write that was overtaken.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +25,7 @@ type rotationCalls struct {
 	store        *Store
 	ref, pending provider.Ref
 	as           *types.ParameterHistory // what the parameter has besides its value
+	full         string                  // why it takes no more versions, if so
 }
 
 func (*rotationCalls) now() time.Time { return time.Now() }
@@ -50,8 +52,8 @@ func (c *rotationCalls) get(ctx context.Context, selector string) (content, erro
 }
 
 func contentOf(ref provider.Ref, id string, typ provider.Type, text string) (content, error) {
-	var n int64
-	if _, err := fmt.Sscan(id, &n); err != nil {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
 		return content{}, misnamed(ref, "a secret that is read through Parameter Store is rotated in Secrets Manager: name it by sm://")
 	}
 	return content{n, provider.NewValue(ref, version(n), typ, text)}, nil
@@ -120,7 +122,8 @@ func (c *rotationCalls) clock(metadata middleware.Metadata) (time.Time, error) {
 // It is given with each version, since AWS does not say that it is kept.
 func (c *rotationCalls) attributes(ctx context.Context) (types.ParameterHistory, error) {
 	if c.as == nil {
-		var latest types.ParameterHistory
+		var latest, oldest types.ParameterHistory
+		count := 0
 		for h, err := range c.store.versions(ctx, c.ref.String(), false) {
 			if err != nil {
 				return latest, err
@@ -128,32 +131,44 @@ func (c *rotationCalls) attributes(ctx context.Context) (types.ParameterHistory,
 			if h.Version > latest.Version {
 				latest = h.ParameterHistory
 			}
+			if count == 0 || h.Version < oldest.Version {
+				oldest = h.ParameterHistory
+			}
+			count++
 		}
 		c.as = &latest
+		if count >= keptVersions && len(oldest.Labels) > 0 {
+			c.full = keptBy(oldest.Version, oldest.Labels)
+		}
 	}
 	return *c.as, nil
 }
 
 func (c *rotationCalls) create(ctx context.Context, value, description string, f fence) error {
-	as, err := c.attributes(ctx)
-	if err != nil {
+	if _, err := c.attributes(ctx); err != nil {
 		return err
 	}
-	_, err = c.writePending(ctx, value, description, as.Type, as.KeyId, as.Tier, false, f)
+	if c.full != "" {
+		return refuse(c.ref, errors.New(c.full))
+	}
+	_, err := c.writePending(ctx, value, description, false, f)
 	return err
 }
 
 func (c *rotationCalls) claim(ctx context.Context, s seen, description string, f fence) (int64, error) {
+	return c.writePending(ctx, s.value.Text(), description, true, f)
+}
+
+// writePending gives the pending parameter also the pattern of the other, so
+// that what that can never hold is refused before a database learns it.
+func (c *rotationCalls) writePending(ctx context.Context, value, description string, overwrite bool, f fence) (int64, error) {
 	as, err := c.attributes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return c.writePending(ctx, s.value.Text(), description, as.Type, as.KeyId, as.Tier, true, f)
-}
-
-func (c *rotationCalls) writePending(ctx context.Context, value, description string, typ types.ParameterType, key *string, tier types.ParameterTier, overwrite bool, f fence) (int64, error) {
 	return c.write(ctx, c.pending, &ssm.PutParameterInput{
-		Name: &c.pending.Name, Value: &value, Description: &description, Type: typ, KeyId: key, Tier: tier, Overwrite: &overwrite,
+		Name: &c.pending.Name, Value: &value, Overwrite: &overwrite, Type: as.Type, KeyId: as.KeyId, Tier: as.Tier,
+		Description: &description, AllowedPattern: as.AllowedPattern,
 	}, f)
 }
 

@@ -109,6 +109,42 @@ func TestAStalledProcessWritesNothing(t *testing.T) {
 	})
 }
 
+// TestAValueThatAWSWouldNotPutIsNotSet: the database does not learn what the
+// parameter can never hold.
+func TestAValueThatAWSWouldNotPutIsNotSet(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	store, d := ssm.New(srv.Config()), &door{password: "aaaa", next: "BBBB"}
+	_, err := store.Create(t.Context(), "ssm:///prod/db", ssm.SecureString("aaaa"), ssm.Attributes{AllowedPattern: "^[a-z]+$"})
+	require.NoError(t, err)
+	err = rotate(t, store, d)
+	require.ErrorIs(t, err, ssm.ErrInvalid)
+	require.ErrorContains(t, err, "allowed pattern")
+	require.Equal(t, "aaaa", d.password)
+	require.Equal(t, "error", text(t, store, "ssm:///.rotation/prod/db"), "nothing is pending")
+	d.next = "bbbb"
+	require.NoError(t, rotate(t, store, d))
+	require.Equal(t, "bbbb", text(t, store, "ssm:///prod/db"))
+}
+
+// TestAParameterThatTakesNoMoreVersionsIsNotRotated, before the database learns
+// the next value.
+func TestAParameterThatTakesNoMoreVersionsIsNotRotated(t *testing.T) {
+	srv, store, d := seedRotation(t)
+	require.NoError(t, rotate(t, store, d))
+	for range 98 { // after two, of which the first has the label "previous"
+		srv.SetSecureParameter("/prod/db", "by hand")
+	}
+	d.password, d.next = "by hand", "hunter2-2"
+	err := rotate(t, store, d)
+	require.ErrorIs(t, err, ssm.ErrInvalid)
+	require.ErrorContains(t, err, "100 versions, and the oldest, which would go, is kept by the label previous: it is version 1")
+	require.Equal(t, "by hand", d.password)
+	require.Equal(t, "error", text(t, store, "ssm:///.rotation/prod/db"), "nothing is pending")
+	require.NoError(t, store.Label(t.Context(), "ssm:///prod/db", "previous"))
+	require.NoError(t, rotate(t, store, d))
+	require.Equal(t, "hunter2-2", text(t, store, "ssm:///prod/db"))
+}
+
 func TestTheSameProcessGoesOnAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, store, d := seedRotation(t)

@@ -59,6 +59,14 @@
 //	kms:GenerateDataKey                     on it, to write advanced ones
 //	secretsmanager:GetSecretValue           on each secret read through Parameter Store
 //
+// To rotate by [Store.BeginRotation] takes GetParameter, GetParameterHistory,
+// PutParameter and LabelParameterVersion on the parameter, and
+// GetParameterHistory, PutParameter and DeleteParameter on the one that has its
+// pending value, below "parameter/.rotation/" unless [WithRotationPrefix] says
+// otherwise; and of its KMS key what reading and writing values takes. Who reads
+// a parameter that is rotated, and goes on to its [Store.Alternates] when a
+// server refuses the value, needs GetParameter on the pending one too.
+//
 // GetParametersByPath is authorised on the path alone: it also returns
 // parameters below it that a policy denies (API GetParametersByPath).
 //

@@ -274,14 +274,14 @@ func TestTransportKeepsNoOldConnections(t *testing.T) {
 		_, err = io.ReadAll(resp.Body)
 		return errors.Join(err, resp.Body.Close())
 	}
-	one := func() bool { return open.Load() == 1 }
+	// At most: net/http also closes one whose goroutines were not scheduled for 50 ms.
+	one := func() bool { return open.Load() <= 1 }
 	require.NoError(t, get(""))
-	require.EqualValues(t, 1, open.Load())
 
 	server.SetParameter("/roots", old.pem+young.pem)
 	change(t, c, roots)
 	require.NoError(t, get(""))
-	require.Eventually(t, one, 10*time.Second, time.Millisecond)
+	require.Eventually(t, one, time.Minute, time.Millisecond)
 
 	done := make(chan error, 1)
 	go func() { done <- get(slow) }()
@@ -291,5 +291,53 @@ func TestTransportKeepsNoOldConnections(t *testing.T) {
 	require.NoError(t, get(""))
 	close(proceed)
 	require.NoError(t, <-done)
-	require.Eventually(t, one, 10*time.Second, time.Millisecond)
+	require.Eventually(t, one, time.Minute, time.Millisecond)
+}
+
+// One with a response under way when the roots change is closed once that ends.
+func TestTransportClosesTheConnectionOfAStreamThatEnds(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		server, c := world(t)
+		old, young := newAuthority(t, "old"), newAuthority(t, "young")
+		server.SetParameter("/roots", old.pem)
+		roots := bind(t, c, "ssm:///roots", secrets.CertPool)
+		cert := old.issue(t, 1, nil).tls(t)
+		web := serveTLS(t, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil })
+		proceed := make(chan struct{})
+		web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, r.Proto)
+			_ = http.NewResponseController(w).Flush()
+			if r.URL.Path == "/stream" {
+				<-proceed
+			}
+		})
+		var open atomic.Int64
+		web.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed:
+				open.Add(-1)
+			}
+		}
+		start(web)
+		transport, err := tlssecret.NewTransport(&http.Transport{ForceAttemptHTTP2: http2, TLSClientConfig: new(tls.Config)}, roots)
+		require.NoError(t, err)
+		client := &http.Client{Transport: transport}
+		resp, err := client.Get(web.URL + "/stream")
+		require.NoError(t, err)
+		require.Equal(t, http2, resp.ProtoMajor == 2)
+
+		server.SetParameter("/roots", old.pem+young.pem)
+		change(t, c, roots)
+		other, err := client.Get(web.URL)
+		require.NoError(t, err)
+		_, err = io.ReadAll(other.Body)
+		require.NoError(t, errors.Join(err, other.Body.Close()))
+		close(proceed)
+		_, err = io.ReadAll(resp.Body)
+		require.NoError(t, errors.Join(err, resp.Body.Close()))
+		require.Eventually(t, func() bool { return open.Load() <= 1 }, time.Minute, time.Millisecond)
+		client.CloseIdleConnections()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -61,10 +62,34 @@ func NewTransport(base *http.Transport, roots *secrets.Handle[*x509.CertPool]) (
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	now := t.get()
 	resp, err := now.RoundTrip(req)
-	if t.current.Load() != now {
-		now.CloseIdleConnections() // it was replaced meanwhile, and is not used again
+	t.retire(now)
+	if err == nil && resp.Body != http.NoBody {
+		if _, upgraded := resp.Body.(io.Writer); !upgraded {
+			resp.Body = &body{resp.Body, t, now}
+		}
 	}
 	return resp, err
+}
+
+// retire closes the idle connections of a transport that was replaced, and so is
+// not used again.
+func (t *Transport) retire(was *transport) {
+	if t.current.Load() != was {
+		was.CloseIdleConnections()
+	}
+}
+
+// body is that of a response whose connection is idle once it is closed.
+type body struct {
+	io.ReadCloser
+	t   *Transport
+	now *transport
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	b.t.retire(b.now)
+	return err
 }
 
 // CloseIdleConnections closes the connections that no request is using.

@@ -21,12 +21,19 @@ import (
 )
 
 // childEndpoint makes of the test's binary a process that copies from /dev/ to
-// /prod/ at that endpoint, and says a line after each item.
+// /prod/ at that endpoint, says a line after each item, and before the last one
+// waits for its input to end.
 const childEndpoint = "TRANSFER_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(childEndpoint); url != "" {
-		if err := copyAll(url, func(transfer.Progress) { fmt.Println("item") }); err != nil {
+		progress := func(p transfer.Progress) {
+			fmt.Println("item")
+			if p.Done == p.Total-1 {
+				_, _ = io.Copy(io.Discard, os.Stdin)
+			}
+		}
+		if err := copyAll(url, progress); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -56,18 +63,21 @@ func TestAProcessThatIsKilledIsFollowedByAnother(t *testing.T) {
 	for i := range many {
 		server.SetSecureParameter(fmt.Sprintf("/dev/%04d", i), fmt.Sprint("hush ", i))
 	}
-	child := func(lines int) error {
+	child := func(killAfter int) error { // so many items; never if that is zero
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), childEndpoint+"="+server.URL())
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		for said := bufio.NewScanner(out); lines > 0 && said.Scan(); lines-- {
-		}
-		if lines == 0 {
+		if killAfter > 0 {
+			for said := bufio.NewScanner(out); killAfter > 0 && said.Scan(); killAfter-- {
+			}
 			require.NoError(t, cmd.Process.Kill())
 		}
+		require.NoError(t, in.Close())
 		_, _ = io.Copy(io.Discard, out)
 		return cmd.Wait()
 	}
@@ -76,7 +86,7 @@ func TestAProcessThatIsKilledIsFollowedByAnother(t *testing.T) {
 	require.GreaterOrEqual(t, written, many/2)
 	require.Less(t, written, many)
 
-	require.NoError(t, child(many+1))
+	require.NoError(t, child(0))
 	require.Equal(t, many, server.Calls("PutParameter"), "nothing is written twice")
 	store := ssm.New(server.Config())
 	c, err := transfer.Compare(t.Context(), transfer.Place{Store: store, Ref: "ssm:///dev/"}, transfer.Place{Store: store, Ref: "ssm:///prod/"},

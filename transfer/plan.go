@@ -46,6 +46,11 @@ type Item struct {
 	// Tier is what a parameter of that size needs: Standard or Advanced. One
 	// that is advanced already stays so. It is empty for other stores.
 	Tier string
+	// Left is what the source has besides the value and the target will not
+	// have, such as "description", "tag team" or "KMS key alias/app": names, and
+	// not what is secret. It is empty with [WithValuesOnly], where the store
+	// cannot tell, and of what is refused or, in a copy, unchanged.
+	Left []string
 
 	Err error // why it is refused
 
@@ -105,6 +110,11 @@ func newPlan(ctx context.Context, from, to Place, move bool, opts []Option) (*Pl
 	}
 	for i, there := range b.read(ctx, asked...) {
 		p.Items[items[i]].decide(there, move, o)
+	}
+	for _, i := range items {
+		if !o.valuesOnly {
+			p.leave(ctx, &p.Items[i])
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

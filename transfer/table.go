@@ -20,13 +20,34 @@ func (p *Plan) String() string {
 			size = fmt.Sprint(it.Size)
 		}
 		rows = append(rows, []string{string(it.Action), it.Source.String(), string(it.Type), size, short(it.Version),
-			it.Target.String(), string(it.TargetType), it.Tier, short(it.Existing), reason(it.Err)})
+			it.Target.String(), string(it.TargetType), it.Tier, short(it.Existing), it.remark()})
 	}
 	sum := fmt.Sprintf("%d to create, %d to update, %d unchanged, %d refused", p.Count(Create), p.Count(Update), p.Count(Unchanged), p.Count(Refused))
+	if n := p.leaving(); n > 0 {
+		sum += fmt.Sprintf("; %d leave something behind", n)
+	}
 	if p.Move {
 		sum += "; each source is deleted once its target is seen to be equal"
 	}
 	return table(rows) + sum + "\n"
+}
+
+// remark is why an item is refused, or what it leaves.
+func (it *Item) remark() string {
+	if it.Err == nil && len(it.Left) > 0 {
+		return "leaves " + strings.Join(strings.Fields(strings.Join(it.Left, ", ")), " ")
+	}
+	return reason(it.Err)
+}
+
+func (p *Plan) leaving() int {
+	n := 0
+	for _, it := range p.Items {
+		if len(it.Left) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // String returns the comparison as a table and a line that sums it up.

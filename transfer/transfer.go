@@ -16,10 +16,14 @@
 //
 // # What is copied
 //
-// The value and its type, and nothing else: descriptions, tags, keys, policies,
-// labels, older versions and the schedule of a rotation stay behind, and with a
-// move they go. A new secret gets the key aws/secretsmanager, a SecureString the
-// key of the target store (ssm.WithKMSKey).
+// The value and its type, and nothing else: descriptions, tags, KMS keys, tiers,
+// data types, patterns, policies, labels, older versions, replicas and the
+// schedule of a rotation stay behind, and with a move they go. The plan says of
+// each value what it leaves ([Item.Left]), before anything is written: so that
+// nothing is lost unseen, and what matters is set at the target, by the packages
+// sm and ssm. A new secret gets the key aws/secretsmanager, a SecureString the
+// key of the target store (ssm.WithKMSKey). What the target has already, it keeps
+// as far as AWS does when a value is written over another.
 //
 // Between parameters a type is kept. A SecureString, String or StringList
 // becomes a SecretString, and a SecretString becomes a SecureString. What cannot
@@ -54,14 +58,17 @@
 //
 // Those that packages sm and ssm name: of the source for List, or Fetch of one
 // value, of the target for Fetch and for Put with a condition, and for a move
-// also for Fetch and Delete of the source.
+// also for Fetch and Delete of the source. To say what stays behind, of source
+// and target: ssm.Store.Versions and Tags, sm.Store.Describe and Policy; without
+// these permissions a plan is made all the same, and says what it could not read.
 //
 // # Rate
 //
 // Requests are held to what each store says of itself ([provider.Limited]),
 // which is below its quotas: of Parameter Store 20 reads or 1.5 writes a second,
 // for PutParameter has 3 a second by default. [WithRateLimit] sets another rate.
-// Items are written one after the other: 500 parameters take six minutes.
+// Items are written one after the other: 500 parameters take six minutes. To read
+// their tags takes as long again ([WithValuesOnly] does not).
 package transfer
 
 import (
@@ -88,8 +95,9 @@ type Place struct {
 type Option func(*options)
 
 type options struct {
-	advanced bool
-	rates    map[string]rate
+	advanced   bool
+	valuesOnly bool
+	rates      map[string]rate
 }
 
 type rate struct {
@@ -104,6 +112,13 @@ type rate struct {
 // when they are written.
 func WithAdvanced() Option {
 	return func(o *options) { o.advanced = true }
+}
+
+// WithValuesOnly has a plan not ask what its sources have besides their values,
+// which takes calls, time and permissions of its own: then [Item.Left] is empty,
+// and the plan does not say what stays behind.
+func WithValuesOnly() Option {
+	return func(o *options) { o.valuesOnly = true }
 }
 
 // WithRateLimit sets how fast the store of a scheme is asked, as the option of

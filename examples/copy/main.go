@@ -6,7 +6,7 @@
 // needs no AWS account: it fills an embedded server with forty parameters,
 // copies them to secrets, is interrupted half-way and takes up its work. On an
 // account of your own it prints what would be done, names and versions but no
-// values, and does it with -run:
+// values, and what stays behind, such as tags; it does it with -run:
 //
 //	go run ./examples/copy -aws ssm:///dev/app/ ssm:///prod/app/
 //	go run ./examples/copy -aws -run ssm:///dev/app/ ssm:///prod/app/
@@ -41,15 +41,16 @@ func main() {
 	run := flag.Bool("run", false, "do what is printed")
 	move := flag.Bool("move", false, "delete each source once its copy is seen to be equal")
 	compare := flag.Bool("compare", false, "only say what differs")
+	values := flag.Bool("values", false, "do not ask what the sources have besides values, which takes most of the time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := dispatch(ctx, *live, *run, *move, *compare); err != nil {
+	if err := dispatch(ctx, *live, *run, *move, *compare, *values); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func dispatch(ctx context.Context, live, run, move, compare bool) error {
+func dispatch(ctx context.Context, live, run, move, compare, values bool) error {
 	if !live {
 		return demonstrate(ctx)
 	}
@@ -75,7 +76,11 @@ func dispatch(ctx context.Context, live, run, move, compare bool) error {
 	if move {
 		plan = transfer.PlanMove
 	}
-	p, err := plan(ctx, from, to)
+	var opts []transfer.Option
+	if values {
+		opts = append(opts, transfer.WithValuesOnly())
+	}
+	p, err := plan(ctx, from, to, opts...)
 	if err != nil {
 		return err
 	}
@@ -91,6 +96,9 @@ func report(p transfer.Progress) {
 	outcome := string(p.Item.Action)
 	if p.Err != nil {
 		outcome = "failed"
+	}
+	if len(p.Item.Left) > 0 {
+		outcome += ", without its " + strings.Join(p.Item.Left, ", ") + ","
 	}
 	fmt.Printf("%d of %d: %s %s\n", p.Done, p.Total, outcome, p.Item.Target)
 }
@@ -131,7 +139,9 @@ func demonstrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := transfer.PlanCopy(ctx, from, to)
+	// These have nothing besides their values.
+	quick := transfer.WithValuesOnly()
+	plan, err := transfer.PlanCopy(ctx, from, to, quick)
 	if err != nil {
 		return err
 	}
@@ -146,7 +156,7 @@ func demonstrate(ctx context.Context) error {
 	})
 	fmt.Printf("Interrupted: %v\n\n", err)
 
-	if plan, err = transfer.PlanCopy(ctx, from, to); err != nil {
+	if plan, err = transfer.PlanCopy(ctx, from, to, quick); err != nil {
 		return err
 	}
 	fmt.Printf("Planned anew: %d to create, %d unchanged\n", plan.Count(transfer.Create), plan.Count(transfer.Unchanged))

@@ -417,7 +417,7 @@ func TestBrokenProvidersFail(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrokenProviderInChild$", "-test.v", "-test.timeout=1m")
+			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrokenProviderInChild$", "-test.v", "-test.timeout=5m")
 			child.Env = append(os.Environ(), faultVar+"="+name)
 			out, err := child.CombinedOutput()
 			var exit *exec.ExitError

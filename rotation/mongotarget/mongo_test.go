@@ -233,6 +233,16 @@ func TestRefusals(t *testing.T) {
 	w.works(w.user, "first")
 }
 
+func TestPort(t *testing.T) {
+	for members, want := range map[string]string{`"engine":"mongo"`: "27017", `"engine":"mongodb"`: "27017", `"engine":"mongodb","port":1`: "1"} {
+		s, err := secrets.JSON[secrets.DBSecret](value(`{"host":"h","username":"u","password":"p",` + members + `}`))
+		require.NoError(t, err)
+		o, err := mongotarget.Options(s)
+		require.NoError(t, err)
+		require.Equal(t, []string{"h:" + want}, o.Hosts)
+	}
+}
+
 func TestTLSComesFirstAndIsDemandedWhereTheSecretSaysSo(t *testing.T) {
 	w := newWorld(t, "")
 	for ssl, want := range map[string][]bool{`true`: {true}, `false`: {false}, `null`: {true, false}} {

@@ -39,9 +39,10 @@ import (
 // user.
 type Connect func(secrets.DBSecret) (*options.ClientOptions, error)
 
-// Options connects to the one host that a secret names, and logs in to the
-// database it names; with TLS, that verifies the server by the system's roots, if
-// its ssl is true. For DocumentDB give it the roots of RDS:
+// Options connects to the one host that a secret names, at port 27017 unless it
+// says otherwise, and logs in to the database it names; with TLS, that verifies
+// the server by the system's roots, if its ssl is true. For DocumentDB give it the
+// roots of RDS:
 //
 //	func(s secrets.DBSecret) (*options.ClientOptions, error) {
 //		o, err := mongotarget.Options(s)
@@ -51,6 +52,9 @@ type Connect func(secrets.DBSecret) (*options.ClientOptions, error)
 //		return o, err
 //	}
 func Options(s secrets.DBSecret) (*options.ClientOptions, error) {
+	if s.Port == 0 { // its engine is written as AWS does not
+		s.Port = 27017
+	}
 	o := options.Client().SetHosts([]string{s.Addr()}).SetDirect(true).SetMaxPoolSize(1).SetServerSelectionTimeout(5 * time.Second).
 		SetAuth(options.Credential{AuthSource: s.DBName, Username: s.Username, Password: s.Password()})
 	if s.SSL != nil && *s.SSL {

@@ -24,6 +24,8 @@ type server struct {
 	log       []string           // "user: statement"
 	asked     []secrets.DBSecret // logins
 	refuses   func(string) error // statements
+	late      bool               // logins are refused by the first ping
+	open      int                // connections
 }
 
 type refused struct{}
@@ -40,9 +42,10 @@ type connector struct {
 
 func (c connector) Connect(context.Context) (driver.Conn, error) {
 	c.server.asked = append(c.server.asked, c.as)
-	if c.passwords[c.as.Username] != c.as.Password() {
+	if !c.late && c.passwords[c.as.Username] != c.as.Password() {
 		return nil, refused{}
 	}
+	c.server.open++
 	return conn(c), nil
 }
 
@@ -50,9 +53,16 @@ func (c connector) Driver() driver.Driver { return nil }
 
 type conn connector
 
-func (c conn) Close() error                        { return nil }
+func (c conn) Close() error                        { c.server.open--; return nil }
 func (c conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not prepared here") }
 func (c conn) Begin() (driver.Tx, error)           { c.note("BEGIN"); return tx(c), nil }
+
+func (c conn) Ping(context.Context) error {
+	if c.passwords[c.as.Username] != c.as.Password() {
+		return refused{}
+	}
+	return nil
+}
 
 func (c conn) note(statement string) {
 	c.server.log = append(c.server.log, c.as.Username+": "+strings.Join(strings.Fields(statement), " "))

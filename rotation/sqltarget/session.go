@@ -37,7 +37,9 @@ func (y system) Login(ctx context.Context, s secrets.DBSecret) (dbuser.Session, 
 	db.SetMaxIdleConns(0)
 	conn, err := db.Conn(ctx)
 	if err == nil {
-		err = conn.PingContext(ctx) // some drivers log in no earlier
+		if err = conn.PingContext(ctx); err != nil { // some drivers log in no earlier
+			_ = conn.Close()
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

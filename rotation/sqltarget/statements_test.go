@@ -228,6 +228,16 @@ func TestAPasswordThatIsThenRefusedIsSetBack(t *testing.T) {
 	require.Equal(t, []string{"app: SET PASSWORD = 'second'", "app: SET PASSWORD = 'first'"}, []string{s.log[2], s.log[5]})
 }
 
+// Some drivers log in no earlier than for the first ping.
+func TestLoginsThatAreRefusedLateLeaveNoConnection(t *testing.T) {
+	s := &server{late: true, passwords: map[string]string{"app": "first"}, answers: map[string][][]any{"VERSION()": {{"8.0.36"}}}}
+	pending := secret(t, "mysql", "app", "second")
+	s.becomes = decode(t, pending)
+	require.NoError(t, sqltarget.SingleUser(s.connect).Set(t.Context(), secret(t, "mysql", "app", "first"), pending, provider.Value{}))
+	require.Equal(t, "second", s.passwords["app"])
+	require.Zero(t, s.open)
+}
+
 // A database that cannot be reached says nothing of a password.
 func TestWhatIsNotARefusalIsNotTakenForOne(t *testing.T) {
 	down := errors.New("no route to host")

@@ -100,13 +100,13 @@ func TestWhatFollowsTheLoginIsNotLost(t *testing.T) {
 		cfg.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notices = append(notices, n.Message) }
 		c, err := newPool(w, cfg).Acquire(t.Context())
 		require.NoError(t, err)
+		defer c.Release()
 		require.NoError(t, c.Ping(t.Context()))
 		require.Equal(t, []string{"n"}, notices)
 		n, err := c.Conn().WaitForNotification(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "p", n.Payload)
 		require.NoError(t, c.Ping(t.Context()))
-		c.Release()
 	}
 }
 
