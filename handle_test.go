@@ -281,6 +281,7 @@ func TestCallbackEndsItsGoroutine(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, []int{2, 4}, seen)
 	})
 }
