@@ -64,6 +64,7 @@ type entry struct {
 	err      error // why the last refresh failed; nil if it did not
 	failures int   // in a row
 	since    time.Time
+	told     bool // the log: that the store refuses to give it again
 }
 
 // lease says until when one version of a value is served. A refresh that finds
@@ -216,7 +217,7 @@ func (c *cache) renew(e *entry, a arrival) {
 	if a.began < e.read {
 		return
 	}
-	e.read, e.err, e.failures = a.began, nil, 0
+	e.read, e.err, e.failures, e.told = a.began, nil, 0, false
 	if e.key.Pinned() {
 		e.lease.expires.Store(never) // a version is immutable
 		c.unplan(e)

@@ -430,7 +430,7 @@ func (l *lane) failed(f *flight, now int64, waits *backoffs) provider.Value {
 	if v == (provider.Value{}) && f.awaited.Load() {
 		return l.fallBack(f.ref, f.err, now, waits)
 	}
-	if first && !storewide(f.err) {
+	if first {
 		l.client.log().Warn("secrets: a value cannot be refreshed: the cached one is served on", "ref", f.ref.String(), "error", f.err)
 	}
 	return v

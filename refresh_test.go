@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/provider"
+	"github.com/c0629bfc/secrets/secretstest"
 )
 
 // reading reads the refs every so often, for a while.
@@ -205,14 +207,14 @@ func TestInvalidRefEndsNoTrouble(t *testing.T) {
 		var log bytes.Buffer
 		s := &store{}
 		s.set("db", "x")
-		down := false
+		var down atomic.Bool
 		s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
 			results := s.read(refs)
 			for i, r := range refs {
 				switch {
 				case r.Name == "bad":
 					results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrInvalidRef}}
-				case down:
+				case down.Load():
 					results[i] = provider.Result{Err: &provider.Error{Ref: r, Kind: provider.ErrUnavailable}}
 				}
 			}
@@ -222,15 +224,37 @@ func TestInvalidRefEndsNoTrouble(t *testing.T) {
 		_, err := c.GetAll(t.Context(), "mem://db", "mem://bad")
 		require.ErrorIs(t, err, provider.ErrInvalidRef)
 		require.Empty(t, log.String())
-		down = true
+		down.Store(true)
 		for range 300 {
 			time.Sleep(time.Second)
 			get(t, c, "mem://db")
 			_, err := c.Get(t.Context(), "mem://bad")
 			require.ErrorIs(t, err, provider.ErrInvalidRef)
 		}
+		synctest.Wait()
 		require.Equal(t, 1, strings.Count(log.String(), "in trouble"), log.String())
 		require.NotContains(t, log.String(), "well again")
+	})
+}
+
+// A refusal is told of, also where an outage went before it.
+func TestRefusalAfterAnOutageIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		server, c := world(t, secrets.WithTTL(time.Minute), secrets.WithStaleIfDenied(time.Hour), secrets.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		server.SetSecret("db", "x")
+		remove := func() {}
+		for i, fault := range []*secretstest.Error{nil, secretstest.Unavailable(), secretstest.AccessDenied(), secretstest.Unavailable(), secretstest.AccessDenied(), nil, secretstest.AccessDenied()} {
+			remove()
+			remove = func() {}
+			if fault != nil {
+				remove = server.Inject(secretstest.Fault{Err: fault})
+			}
+			reading(t, c, time.Second, 5*time.Minute, "sm://db")
+			synctest.Wait()
+			require.Equal(t, []int{0, 0, 1, 1, 1, 1, 2}[i], strings.Count(log.String(), "cannot be refreshed"), "step %d: %s", i, log.String())
+		}
+		remove()
 	})
 }
 

@@ -152,8 +152,8 @@ func (t times) deadline(e *entry, err error) int64 {
 }
 
 // failed notes that a call brought an error for a key and returns the value to
-// serve all the same, if there is one, and whether this is the first failure in
-// a row. Retry is when to ask again, where the whole store is in trouble; else 0.
+// serve all the same, if there is one, and whether the store refuses it for the
+// first time. Retry is when to ask again, where the whole store is in trouble; else 0.
 func (c *cache) failed(key provider.Ref, err error, now, retry int64, waits *backoffs) (v provider.Value, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,8 +165,11 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64, waits *bac
 			deadline = never
 		}
 		if now < deadline {
-			if first = e.err == nil; first {
+			if e.err == nil {
 				e.since = time.Now()
+			}
+			if !storewide(err) {
+				first, e.told = !e.told, true
 			}
 			e.err = err
 			e.failures++
