@@ -223,6 +223,17 @@ func TestUndecodableAnswersDoNotLeak(t *testing.T) {
 	})
 }
 
+// TestACallThatSucceededIsNotRepeated because its transport was slow to look for
+// the end of the request's body.
+func TestACallThatSucceededIsNotRepeated(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	cfg := srv.Config()
+	cfg.HTTPClient = new(readtest.SlowWriter)
+	_, err := sm.New(cfg).Create(t.Context(), "sm://a", sm.Text("x"), sm.CreateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, 1, srv.Calls())
+}
+
 func TestNoBatchPermission(t *testing.T) {
 	for name, refusal := range map[string]*secretstest.Error{
 		"Denied":           {Code: "AccessDeniedException", Message: "User: arn:aws:sts::1:assumed-role/r is not authorized to perform: secretsmanager:BatchGetSecretValue because no identity-based policy allows the secretsmanager:BatchGetSecretValue action"},

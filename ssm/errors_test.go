@@ -13,6 +13,7 @@ import (
 	"github.com/c0629bfc/secrets/internal/awsread/readtest"
 	"github.com/c0629bfc/secrets/provider"
 	"github.com/c0629bfc/secrets/secretstest"
+	"github.com/c0629bfc/secrets/ssm"
 )
 
 // errorTable is what one name of a call may spoil it with.
@@ -148,6 +149,18 @@ func TestUndecodableAnswersDoNotLeak(t *testing.T) {
 			readtest.RequireNoLeak(t, r.Err, value)
 		}
 	})
+}
+
+// TestACallThatSucceededIsNotRepeated because its transport was slow to look for
+// the end of the request's body.
+func TestACallThatSucceededIsNotRepeated(t *testing.T) {
+	srv := secretstest.NewServer(t)
+	cfg := srv.Config()
+	cfg.HTTPClient = new(readtest.SlowWriter)
+	written, err := ssm.New(cfg).PutVersion(t.Context(), "ssm:///a", ssm.String("x"), ssm.Attributes{})
+	require.NoError(t, err)
+	require.Equal(t, "1", written.Version.ID)
+	require.Equal(t, 1, srv.Calls())
 }
 
 func TestConnectionReset(t *testing.T) {
