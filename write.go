@@ -98,7 +98,7 @@ func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption)
 	}
 	l.supersede(r)
 	c.keep(r, Value{}, provider.ErrNotFound) // what is kept is old
-	c.cache.dropOthers(r)
+	c.cache.dropOthers(r, false)
 	typ := c.cache.has(r).Type()
 	if typ == "" || p.typ != "" && p.typ != typ {
 		c.cache.drop(r) // what was stored as is for the store to say
@@ -133,7 +133,7 @@ func (c *Client) delete(ctx context.Context, ref string) error {
 	if err == nil {
 		l.supersede(r)
 		c.keep(r, Value{}, provider.ErrNotFound)
-		c.cache.dropOthers(r)
+		c.cache.dropOthers(r, true)
 		c.cache.drop(r)
 	}
 	return named(ref, err)
@@ -154,13 +154,14 @@ func (c *Client) writable(s string) (provider.Ref, *lane, error) {
 	return r.Base(), l, nil
 }
 
-// dropOthers forgets what was read of a value by a label: a write moves them.
-func (c *cache) dropOthers(key provider.Ref) {
+// dropOthers forgets what was read of a value by a label, for a write moves
+// them; and, where the value is gone, by a version.
+func (c *cache) dropOthers(key provider.Ref, gone bool) {
 	c.mu.Lock()
 	var others []provider.Ref
 	for _, e := range c.entries() {
-		if other := e.key; other.Stage != "" || other.Label != "" {
-			other.Stage, other.Label = "", ""
+		if other := e.key; other.Stage != "" || other.Label != "" || other.Version != "" && gone {
+			other.Stage, other.Label, other.Version = "", "", ""
 			if other == key {
 				others = append(others, e.key)
 			}

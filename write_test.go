@@ -112,6 +112,20 @@ func TestPutForgetsWhatLabelsNamed(t *testing.T) {
 	})
 }
 
+// Of what was deleted no version is served any more.
+func TestDeleteForgetsEveryVersion(t *testing.T) {
+	for ref, pinned := range map[string]string{"sm://db": "sm://db?version=%s", "ssm:///db": "ssm:///db?version=%s"} {
+		server, c := connect(t, secretstest.NewServer(t))
+		server.SetSecret("db", "0")
+		server.SetParameter("/db", "0")
+		pinned = fmt.Sprintf(pinned, get(t, c, ref).Version().ID)
+		require.Equal(t, "0", get(t, c, pinned).Text())
+		require.NoError(t, c.Delete(t.Context(), ref))
+		_, err := c.Get(t.Context(), pinned)
+		require.Error(t, err)
+	}
+}
+
 // Of those that change what they read one wins, and the others learn of it.
 func TestPutConflicts(t *testing.T) {
 	for _, ref := range []string{"sm://counter", "ssm:///counter"} {
