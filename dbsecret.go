@@ -211,6 +211,7 @@ func memberPort(raw json.RawMessage, engine string) (int, error) {
 // db2 the guide gives MySQL's; it is left out here.
 func defaultPort(engine string) int {
 	engine = strings.TrimPrefix(strings.ToLower(engine), "aurora-")
+	engine = strings.TrimPrefix(engine, "custom-")
 	engine, _, _ = strings.Cut(engine, "-") // sqlserver-se, oracle-ee
 	switch engine {
 	case "postgres", "postgresql":
@@ -221,7 +222,7 @@ func defaultPort(engine string) int {
 		return 1433
 	case "oracle":
 		return 1521
-	case "mongo", "docdb":
+	case "mongo", "mongodb", "docdb", "documentdb":
 		return 27017
 	case "redshift":
 		return 5439

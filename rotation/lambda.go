@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -20,6 +21,15 @@ type Event struct {
 	// the function assumes a role or belongs to another account. It is a secret.
 	RotationToken string `json:",omitempty"`
 }
+
+// Format implements [fmt.Formatter]: the RotationToken is not printed. As JSON,
+// which is how it travels, the event has it.
+func (e Event) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s of %s, token %s", e.Step, e.SecretID, e.ClientRequestToken)
+}
+
+// LogValue implements [slog.LogValuer], likewise.
+func (e Event) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
 
 // The staging labels that a rotation is about.
 const (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -287,4 +288,20 @@ func TestAbandonDropsWhatTheTargetWillNeverTake(t *testing.T) {
 			require.ErrorContains(t, rotation.Abandon(t.Context(), store, ref, db, quiet), "does not accept the current value")
 		})
 	}
+}
+
+// Of an event that is printed the RotationToken does not show; it travels as JSON.
+func TestAnEventDoesNotPrintItsRotationToken(t *testing.T) {
+	event := rotation.Event{Step: rotation.StepSet, SecretID: "arn", ClientRequestToken: "version", RotationToken: "hunter2"}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("called", "event", event, "at", &event)
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", event, event, event, event, event, event), fmt.Sprint(&event), log.String()} {
+		require.NotContains(t, shown, "hunter2")
+		require.Contains(t, shown, "setSecret of arn, token version")
+	}
+	text, err := json.Marshal(event)
+	require.NoError(t, err)
+	var back rotation.Event
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, event, back)
 }

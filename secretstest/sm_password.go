@@ -42,7 +42,6 @@ func getRandomPassword(_ *call, in *getRandomPasswordInput) (any, error) {
 		{uppercase, in.ExcludeUppercase},
 		{numbers, in.ExcludeNumbers},
 		{punctuation, in.ExcludePunctuation},
-		{" ", !in.IncludeSpace},
 	} {
 		left := strings.Map(func(r rune) rune {
 			if strings.ContainsRune(in.ExcludeCharacters, r) {
@@ -54,7 +53,11 @@ func getRandomPassword(_ *call, in *getRandomPasswordInput) (any, error) {
 			types = append(types, left)
 		}
 	}
-	if len(types) == 0 {
+	all := strings.Join(types, "")
+	if in.IncludeSpace && !strings.Contains(in.ExcludeCharacters, " ") {
+		all += " " // no type of its own: RequireEachIncludedType does not ask for it
+	}
+	if all == "" {
 		return nil, fail("InvalidParameterException", "The password must contain at least one type of character.")
 	}
 	password := make([]byte, 0, length)
@@ -66,7 +69,6 @@ func getRandomPassword(_ *call, in *getRandomPasswordInput) (any, error) {
 			password = append(password, pick(characters))
 		}
 	}
-	all := strings.Join(types, "")
 	for len(password) < length {
 		password = append(password, pick(all))
 	}

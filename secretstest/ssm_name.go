@@ -30,8 +30,8 @@ func checkParameterName(at place, name string) error {
 	lower := strings.ToLower(name)
 	first, _, isPath := strings.Cut(strings.TrimPrefix(lower, "/"), "/")
 	switch {
-	case len(name)+len(arnOfParameter(at, "/")) > maxParameterName:
-		return checkLength("name", len(name), 1, maxParameterName-len(arnOfParameter(at, "/")))
+	case len(arnOfParameter(at, name)) > maxParameterName:
+		return checkLength("name", len(name), 1, maxParameterName-len(arnOfParameter(at, name))+len(name))
 	case isPath && strings.HasPrefix(name, "/") && strings.HasPrefix(first, "aws"):
 		return fail("AccessDeniedException", "No access to reserved parameter name: %s.", name)
 	case isPath && strings.HasPrefix(first, "ssm"):

@@ -24,7 +24,7 @@ func (s *Store) refused(ref provider.Ref, op string, err error, secrets ...provi
 	case code == "InvalidParameterException", code == "ValidationException":
 		e.Kind, e.Hint = ErrInvalid, parameterRefused(said)
 	case code == "ResourceExistsException":
-		e.Kind, e.Hint = provider.ErrConflict, "it exists already: PutVersion gives it a new version"
+		e.Kind, e.Hint = provider.ErrConflict, "it exists already: PutVersion, or a Put without IfAbsent, gives it a new version"
 		if strings.Contains(said, "ClientRequestToken") {
 			e.Hint = "the token is that of a version with other content: take a new token for each write"
 		}

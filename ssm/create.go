@@ -49,7 +49,8 @@ func typeOf(v provider.Value) (provider.Type, error) {
 // rest it says nothing, so give that with each version where it matters.
 type Attributes struct {
 	// KMSKey is the KMS key of a SecureString: its ID, ARN, alias or alias ARN;
-	// empty is the account's aws/ssm, which no other account can use.
+	// empty is that of [WithKMSKey], and else the account's aws/ssm, which no
+	// other account can use.
 	KMSKey string
 	// DataType is [DataTypeText] where it is empty.
 	DataType DataType
@@ -126,7 +127,7 @@ func (s *Store) Create(ctx context.Context, ref string, v provider.Value, attrib
 	if v.Type() == "" {
 		v = SecureString(v.Text())
 	}
-	in, err := putInput(parsed, v, attributes, false)
+	in, err := putInput(parsed, v, s.keyed(v, attributes), false)
 	if err != nil {
 		return Written{}, err
 	}
@@ -148,7 +149,7 @@ func (s *Store) PutVersion(ctx context.Context, ref string, v provider.Value, at
 	if err != nil {
 		return Written{}, err
 	}
-	in, err := putInput(parsed, v, attributes, true)
+	in, err := putInput(parsed, v, s.keyed(v, attributes), true)
 	if err != nil {
 		return Written{}, err
 	}
@@ -160,6 +161,14 @@ func (s *Store) PutVersion(ctx context.Context, ref string, v provider.Value, at
 }
 
 const putOp = "PutParameter"
+
+// keyed gives the attributes of a SecureString the store's key if they have none.
+func (s *Store) keyed(v provider.Value, a Attributes) Attributes {
+	if typ, err := typeOf(v); err == nil && typ == provider.SecureString && a.KMSKey == "" {
+		a.KMSKey = s.kmsKey
+	}
+	return a
+}
 
 // putInput checks what is to be written, and makes the request of it.
 func putInput(ref provider.Ref, v provider.Value, a Attributes, overwrite bool) (*ssm.PutParameterInput, error) {

@@ -13,11 +13,12 @@ func (s *Store) RateLimit() (perSecond float64, burst int) { return 20, 40 }
 // cost is the part of RateLimit's quota that a request takes: what reads has
 // that quota. PutParameter has 3 a second, and 10 where the account pays for a
 // higher throughput: AWS does not document it, its support says so (issue 2944
-// of github-aws-runners/terraform-aws-github-runner). Of what else changes or
-// describes parameters nothing is known but that it is low.
+// of github-aws-runners/terraform-aws-github-runner). Of what else changes
+// parameters, and of DescribeParameters, nothing is known but that it is low; of
+// what reads tags and settings, nothing.
 func cost(operation string) float64 {
 	switch operation {
-	case putOp, deleteOp, deleteManyOp, labelOp, unlabelOp, tagOp, untagOp, tagsOp, describeOp, getSettingOp, updateSettingOp:
+	case putOp, deleteOp, deleteManyOp, labelOp, unlabelOp, tagOp, untagOp, describeOp, updateSettingOp:
 		return readQuota / 3
 	}
 	return 1

@@ -22,7 +22,7 @@ var refusals = map[string]struct {
 	kind error
 	hint string
 }{
-	"ParameterAlreadyExists":             {provider.ErrConflict, "it exists already: PutVersion adds a version to it"},
+	"ParameterAlreadyExists":             {provider.ErrConflict, "it exists already: PutVersion, or a Put without IfAbsent, adds a version to it"},
 	"ParameterLimitExceeded":             {ErrInvalid, "the account has all the parameters of the tier that it may have in the Region, 10,000 standard or 100,000 advanced ones: delete some, or take the other tier"},
 	"HierarchyLevelLimitExceeded":        {ErrInvalid, "a hierarchy has 15 levels at most"},
 	"HierarchyTypeMismatch":              {ErrInvalid, "a parameter keeps its type: write it without one, take another name, or delete it and create it again 30 seconds later"},

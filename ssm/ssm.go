@@ -96,7 +96,7 @@ type Store struct {
 	clients awsread.Clients[ssm.Client]
 	limit   awsread.Limit
 	logger  *slog.Logger
-	kmsKey  string // for Put
+	kmsKey  string // of a SecureString
 	tier    Tier   // for Put
 
 	rotations rotations

@@ -120,10 +120,11 @@ func (s *Store) checkFollows(ctx context.Context, ref provider.Ref, in *ssm.PutP
 	return nil
 }
 
-// WithKMSKey sets the KMS key that [Store.Put] encrypts SecureStrings with: its
-// ID, ARN, alias or alias ARN. The default is the account's aws/ssm. AWS does
-// not document that a parameter keeps its key when it is overwritten, so set it
-// wherever parameters have a key of their own.
+// WithKMSKey sets the KMS key that SecureStrings are encrypted with whose
+// [Attributes] name none, and those of [Store.Put]: its ID, ARN, alias or alias
+// ARN. The default is the account's aws/ssm. AWS does not document that a
+// parameter keeps its key when it is overwritten, so set it wherever parameters
+// have a key of their own.
 func WithKMSKey(id string) Option {
 	return func(s *Store) { s.kmsKey = id }
 }

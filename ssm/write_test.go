@@ -285,7 +285,19 @@ func TestKMSKeyOfPut(t *testing.T) {
 			require.Equal(t, "alias/app", m.KMSKey)
 		}
 	}
-	m, err := b.store.Create(t.Context(), "ssm:///d", ssm.SecureString("x"), ssm.Attributes{})
+	made, err := b.store.Create(t.Context(), "ssm:///d", ssm.SecureString("x"), ssm.Attributes{})
 	require.NoError(t, err)
-	require.Equal(t, ssm.Standard, m.Tier)
+	require.Equal(t, ssm.Standard, made.Tier)
+	key := func() string {
+		m, err := b.store.Describe(t.Context(), "ssm:///d")
+		require.NoError(t, err)
+		return m.KMSKey
+	}
+	require.Equal(t, "alias/app", key())
+	_, err = b.store.PutVersion(t.Context(), "ssm:///d", ssm.SecureString("y"), ssm.Attributes{KMSKey: "alias/other"})
+	require.NoError(t, err)
+	require.Equal(t, "alias/other", key())
+	_, err = b.store.PutVersion(t.Context(), "ssm:///d", ssm.SecureString("z"), ssm.Attributes{})
+	require.NoError(t, err)
+	require.Equal(t, "alias/app", key())
 }
