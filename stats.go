@@ -12,7 +12,9 @@ import (
 
 // Stats says what a [Client] did since it was made, and how it is. The counts
 // are taken one after the other while the client works, so they may be of
-// slightly different moments.
+// slightly different moments. As JSON it has errors as text, and no value:
+//
+//	expvar.Publish("secrets", expvar.Func(func() any { return client.Stats() }))
 type Stats struct {
 	Hits        uint64 // reads answered from the cache, by a value or a remembered refusal
 	Misses      uint64 // reads that waited for a store, those of Refresh included

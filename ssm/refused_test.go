@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 		"InvalidKeyId":                         {provider.ErrDecryption, "allow kms:Encrypt and, for an advanced parameter, kms:GenerateDataKey on alias/app", readtest.Is[*types.InvalidKeyId]},
 		"InvalidPolicyAttributeException":      {ssm.ErrInvalid, "attribute of a policy", readtest.Is[*types.InvalidPolicyAttributeException]},
 		"InvalidPolicyTypeException":           {ssm.ErrInvalid, "type of a policy", readtest.Is[*types.InvalidPolicyTypeException]},
-		"ParameterAlreadyExists":               {provider.ErrConflict, "PutVersion adds", readtest.Is[*types.ParameterAlreadyExists]},
+		"ParameterAlreadyExists":               {provider.ErrConflict, "adds a version", readtest.Is[*types.ParameterAlreadyExists]},
 		"ParameterLimitExceeded":               {ssm.ErrInvalid, "10,000 standard", readtest.Is[*types.ParameterLimitExceeded]},
 		"ParameterMaxVersionLimitExceeded":     {ssm.ErrInvalid, "move that to a newer version by Label", readtest.Is[*types.ParameterMaxVersionLimitExceeded]},
 		"ParameterPatternMismatchException":    {ssm.ErrInvalid, "allowed pattern, which Describe tells", readtest.Is[*types.ParameterPatternMismatchException]},

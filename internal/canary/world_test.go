@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"log"
@@ -28,7 +29,6 @@ import (
 
 	"github.com/c0629bfc/secrets"
 	"github.com/c0629bfc/secrets/audit"
-	"github.com/c0629bfc/secrets/expvarsecret"
 	"github.com/c0629bfc/secrets/iampolicy"
 	"github.com/c0629bfc/secrets/internal/canary"
 	"github.com/c0629bfc/secrets/provider"
@@ -170,7 +170,7 @@ func (w *world) status() {
 		w.show("Entries", e)
 		w.err("Entries", e.Err)
 	}
-	w.net.Catch("expvar", expvarsecret.Var(w.client).String())
+	w.net.Catch("expvar", expvar.Func(func() any { return w.client.Stats() }).String())
 	for _, page := range w.pages {
 		for _, accept := range []string{"text/html", "application/json"} {
 			answer, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/debug/secrets", nil)
