@@ -14,9 +14,9 @@ type Entry struct {
 	Type    provider.Type
 	Held    bool // by a handle
 	// Read is when the store last brought or confirmed the value, zero if it was
-	// invalidated and not read again yet. Next is when the
-	// refresher turns to it, to read it again or, if nobody uses it, to forget it;
-	// zero for a version that is pinned.
+	// invalidated and not read again yet. Next is when the refresher turns to it,
+	// to read it again or, if nobody uses it, to forget it; zero for a version
+	// that is pinned.
 	Read, Next time.Time
 	// Stale says that the value is past its TTL or could not be refreshed; Since
 	// is when refreshing it first failed and Err why it failed the last time.

@@ -27,8 +27,9 @@ const rejectMemory = int64(time.Minute)
 // Otherwise it reads the store again, in one call for all who reject the value,
 // and at most once in [WithRejectInterval] for each secret and once more for each
 // version that it found and that is refused in turn: in between it answers with
-// what was found the last time, so a password that is simply wrong makes no storm. Where the current version is still the refused one, it offers
-// the versions that the server may know instead ([provider.Alternates]): of
+// what was found the last time, so a password that is simply wrong makes no
+// storm. Where the current version is still the refused one, it offers the
+// versions that the server may know instead ([provider.Alternates]): of
 // AWS Secrets Manager AWSPENDING, whose password the database has between the
 // steps setSecret and finishSecret of a rotation, then AWSPREVIOUS. No other
 // method returns AWSPENDING unless its ref says so.
