@@ -19,9 +19,9 @@
 // Whole values with their refs, versions and labels, those that are pinned or
 // read by a stage or label included; a version that is pending (AWSPENDING and
 // not AWSCURRENT) never is. A value that the store refuses, or that is deleted
-// or written over through the client, is forgotten, also as it was read by a stage
-// or label; a version that is pinned stays, as it does in the client's cache. Each is good for a maximum
-// age ([WithMaxAge]), counted in wall time from when the store last brought or
+// or written over through the client, is forgotten, also as it was read by a
+// stage or label; a version that is pinned stays. Each is good for a maximum age
+// ([WithMaxAge]), counted in wall time from when the store last brought or
 // confirmed it. A version that is pinned cannot change and is not asked for twice:
 // it counts from when a process that had read it last wrote the file, so that a
 // start finds it, and what nobody reads any more goes.

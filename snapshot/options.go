@@ -15,10 +15,10 @@ const DefaultMaxAge = 24 * time.Hour
 type Option func(*Snapshot)
 
 // WithMaxAge sets for how long after the store brought or confirmed it a value
-// may be used, in wall time, and a pinned version after a process that had read it
-// wrote the file; the default is [DefaultMaxAge], 24 hours, and at
-// least a minute and at most [secrets.MaxTTL] are allowed. One that is of the
-// future by more than a minute is not used either.
+// may be used, in wall time, and a pinned version after a process that had read
+// it wrote the file; the default is [DefaultMaxAge], 24 hours, and at least a
+// minute and at most [secrets.MaxTTL] are allowed. One that is of the future by
+// more than a minute is not used either.
 func WithMaxAge(d time.Duration) Option { return func(s *Snapshot) { s.maxAge = d } }
 
 // WithOldKey adds a key under which a file may be that was written before the
