@@ -54,8 +54,11 @@ func Lambda(store provider.Rotator, target Target, opts ...Option) func(context.
 	e := newEngine(store, target, opts)
 	return func(ctx context.Context, event Event) error {
 		ref, err := event.ref()
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case target == nil:
+			return fmt.Errorf("%s: %w", ref, errNoTarget)
 		}
 		if !slices.Contains([]string{StepCreate, StepSet, StepTest, StepFinish}, event.Step) {
 			return fmt.Errorf("%s: %w: %q is no step of a rotation", ref, errRefused, event.Step)

@@ -45,6 +45,9 @@ func Rotate(ctx context.Context, store provider.Rotator, ref string, target Targ
 	if err != nil {
 		return err
 	}
+	if target == nil {
+		return fmt.Errorf("%s: %w", parsed, errNoTarget)
+	}
 	r, err := e.begin(ctx, parsed, provider.RotationOptions{})
 	if err != nil {
 		return err
@@ -100,6 +103,8 @@ type engine struct {
 	target Target
 	logger *slog.Logger
 }
+
+var errNoTarget = errors.New("there is no target to rotate it at: Token is one for a value that no other system knows")
 
 func newEngine(store provider.Rotator, target Target, opts []Option) *engine {
 	e := &engine{store: store, target: target}

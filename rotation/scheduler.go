@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,7 +85,9 @@ func NewScheduler(store Store, jobs []Job, opts ...Option) (*Scheduler, error) {
 		case j.Window < 0:
 			return nil, fmt.Errorf("%s: the window is negative", ref)
 		case j.Target == nil:
-			return nil, fmt.Errorf("%s: the job has no target", ref)
+			return nil, fmt.Errorf("%s: %w", ref, errNoTarget)
+		case slices.ContainsFunc(s.jobs, func(other *job) bool { return other.ref == ref }):
+			return nil, fmt.Errorf("%s: two jobs rotate it: want one", ref)
 		}
 		s.jobs = append(s.jobs, &job{Job: j, ref: ref, schedule: schedule})
 	}

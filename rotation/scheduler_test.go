@@ -186,6 +186,11 @@ func TestASchedulerRefusesWhatItCannotDo(t *testing.T) {
 		_, err := rotation.NewScheduler(store, []rotation.Job{job})
 		require.Error(t, err, what)
 	}
+	twice := rotation.Job{Ref: "sm://db", Target: db, Schedule: "rate(1 day)"}
+	_, err := rotation.NewScheduler(store, []rotation.Job{twice, twice})
+	require.ErrorContains(t, err, "sm://db: two jobs")
+	require.ErrorContains(t, rotation.Rotate(t.Context(), store, "sm://db", nil), "sm://db: there is no target")
+	require.ErrorContains(t, rotation.Lambda(store, nil)(t.Context(), rotation.Event{SecretID: "db", Step: rotation.StepCreate}), "there is no target")
 	s, err := rotation.NewScheduler(store, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())

@@ -32,6 +32,9 @@ type Connector struct {
 //
 // Close of the [database/sql.DB] closes the connector too.
 func New(ctx context.Context, client *secrets.Client, ref string, connect func(secrets.DBSecret) (driver.Connector, error), opts ...Option) (*Connector, error) {
+	if connect == nil {
+		return nil, fmt.Errorf("%s: connect is nil: want a function that makes a driver's connector, as pgxsecret.Connect does", ref)
+	}
 	credentials, err := Bind(ctx, client, ref, opts...)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ func TestNewFails(t *testing.T) {
 		require.ErrorContains(w, err, ref+": no TLS")
 		err = fails(ref, func(secrets.DBSecret) (driver.Connector, error) { return nil, nil })
 		require.ErrorContains(w, err, ref)
+		require.ErrorContains(w, fails(ref, nil), "connect is nil")
 		require.ErrorContains(w, fails(ref, connect, sqlsecret.WithAuthFailed(nil)), "WithAuthFailed")
 		for _, d := range [][2]time.Duration{{0, 1}, {-1, 1}, {2, 1}} {
 			require.ErrorContains(w, fails(ref, connect, sqlsecret.WithCoolDown(d[0], d[1])), "WithCoolDown")
