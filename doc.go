@@ -70,8 +70,9 @@
 // While a store cannot be reached, values are served past their TTL for an hour
 // ([WithStaleIfError]), and for five minutes where it refuses them
 // ([WithStaleIfDenied]); a value that does not exist is asked for once in ten
-// seconds ([WithNegativeTTL]). The store is asked with exponential backoff and
-// full jitter, and never faster than a token bucket allows ([WithRateLimit]).
+// seconds ([WithNegativeTTL]). What is cached is asked for again with exponential
+// backoff and full jitter, and no store faster than a token bucket allows
+// ([WithRateLimit]).
 // [Client.Stats] says what is stale, since when and why; [WithObserver] tells
 // everything as it happens.
 //

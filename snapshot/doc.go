@@ -9,10 +9,9 @@
 //		secrets.WithFallback(kept),
 //	)
 //
-// Where a value is not cached and its store cannot be reached, the client serves
-// the one that was kept, as a stale one ([secrets.WithFallback]). A call that
-// hangs is given up after [secrets.WithFetchTimeout], so set that below the
-// deadline of the start: a caller whose context ends first gets its error.
+// Where a value is not cached and its store cannot be reached, or does not answer
+// before the deadline of the start, the client serves the one that was kept, as a
+// stale one ([secrets.WithFallback], [secrets.Client.Get]).
 //
 // # What is in the file
 //
