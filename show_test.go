@@ -92,3 +92,13 @@ func TestPutOfAnotherType(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, provider.SecretString, get(t, c, "sm://n").Type())
 }
+
+// Whoever takes one store's slashes for the other's is told.
+func TestAMistakenSlashIsTold(t *testing.T) {
+	_, c := connect(t, secretstest.NewServer(t))
+	for ref, cure := range map[string]string{"sm:///prod/db": "sm://prod/db has not", "ssm://prod/db": "ssm:///prod/db"} {
+		_, err := c.Get(t.Context(), ref)
+		require.ErrorIs(t, err, provider.ErrNotFound)
+		require.ErrorContains(t, err, cure)
+	}
+}

@@ -45,6 +45,9 @@ func (s *Store) explain(ref provider.Ref, op string, err error) error {
 	case errors.As(err, &notFound):
 		e.Kind = provider.ErrNotFound
 		e.Hint = fmt.Sprintf("check the name and the Region (%s)", s.clients.Region(ref.Region))
+		if bare, slash := strings.CutPrefix(ref.Name, "/"); slash {
+			e.Hint += ": its name begins with a slash here, which sm://" + bare + " has not"
+		}
 	case err == errDeleted, errors.As(err, &badRequest) && deleted(said):
 		e.Kind = provider.ErrDeleted
 		e.Hint = "RestoreSecret brings it back"

@@ -25,6 +25,9 @@ func (s *Store) explain(ref provider.Ref, op string, err error) error {
 	case errors.As(err, &notFound):
 		e.Kind = provider.ErrNotFound
 		e.Hint = fmt.Sprintf("check the name and the Region (%s)", s.clients.Region(ref.Region))
+		if strings.Contains(ref.Name, "/") && !strings.HasPrefix(ref.Name, "/") && !ref.IsARN() {
+			e.Hint += ": in a hierarchy it begins with a slash, ssm:///" + ref.Name
+		}
 	default:
 		e.Hint, e.Kind = awsread.Reason(err)
 		if e.Kind == provider.ErrAccessDenied && e.Hint == "" {
