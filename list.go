@@ -40,6 +40,9 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 			yield(Value{}, fmt.Errorf("%s: the provider of %q cannot list", prefix, r.Scheme))
 			return
 		}
+		if c.observer.Listed != nil {
+			c.observer.Listed(ctx, prefix)
+		}
 		ctx, cancel := context.WithCancel(l.account(ctx, l.bucket))
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()

@@ -22,6 +22,9 @@ type Observer struct {
 	Rejected func(context.Context, Rejection)
 	// Wrote is told of every [Client.Put] and [Client.Delete].
 	Wrote func(context.Context, Write)
+	// Listed is told of every [Client.List] that asks a store, before it does, by
+	// its prefix as the caller wrote it. What it yields, Read is told of.
+	Listed func(ctx context.Context, prefix string)
 	// Called is told of every request that goes to a store.
 	Called func(provider.Call)
 }
@@ -93,7 +96,7 @@ func sourceOf(isStale bool) Source {
 func (o Observer) and(p Observer) Observer {
 	return Observer{
 		Read: both(o.Read, p.Read), Refreshed: then(o.Refreshed, p.Refreshed), Rejected: both(o.Rejected, p.Rejected),
-		Wrote: both(o.Wrote, p.Wrote), Called: then(o.Called, p.Called),
+		Wrote: both(o.Wrote, p.Wrote), Listed: both(o.Listed, p.Listed), Called: then(o.Called, p.Called),
 	}
 }
 

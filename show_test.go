@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -101,4 +102,22 @@ func TestAMistakenSlashIsTold(t *testing.T) {
 		require.ErrorIs(t, err, provider.ErrNotFound)
 		require.ErrorContains(t, err, cure)
 	}
+}
+
+// An observer knows what is listed from the moment that the store is asked.
+func TestListingsAreObserved(t *testing.T) {
+	var told []string
+	observer := func(name string) secrets.Option {
+		return secrets.WithObserver(secrets.Observer{Listed: func(_ context.Context, prefix string) { told = append(told, name+" "+prefix) }})
+	}
+	_, c := connect(t, secretstest.NewServer(t), observer("a"), observer("b"))
+	listing := c.List(t.Context(), "ssm:///prod/")
+	require.Empty(t, told)
+	for range listing {
+		continue
+	}
+	for _, err := range c.List(t.Context(), "no prefix") {
+		require.Error(t, err)
+	}
+	require.Equal(t, []string{"a ssm:///prod/", "b ssm:///prod/"}, told)
 }

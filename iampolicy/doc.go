@@ -10,8 +10,8 @@
 //	fmt.Println(policies.Required)
 //
 // The refs are a list, or those of a struct that Client.Load fills ([Refs]), or
-// what a running client read, wrote and deleted ([Recorder]). It makes no network
-// call.
+// what a running client read, listed, wrote and deleted ([Recorder]). It makes no
+// network call.
 //
 // # What is in it
 //

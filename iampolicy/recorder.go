@@ -13,12 +13,12 @@ import (
 )
 
 // Recorder remembers what a client asks its stores for and what it writes. It
-// costs a hit no lock and some nanoseconds, and the memory of each ref once. The
-// zero Recorder is ready for use, and safe for concurrent use.
+// costs a hit nothing, and the memory of each ref once. The zero Recorder is ready
+// for use, and safe for concurrent use.
 type Recorder struct {
 	mu         sync.Mutex
 	refs       set // that the stores were asked for
-	listed     set // refs, or prefixes, that came by a listing
+	listed     set // prefixes
 	put        set
 	deleted    set
 	operations set
@@ -29,9 +29,9 @@ type set map[string]bool
 // Observer returns the observer for secrets.WithObserver.
 func (r *Recorder) Observer() secrets.Observer {
 	return secrets.Observer{
-		Read:      r.read,
 		Refreshed: func(f secrets.Refresh) { r.note(&r.refs, f.Ref) },
 		Wrote:     r.wrote,
+		Listed:    func(_ context.Context, prefix string) { r.note(&r.listed, prefix) },
 		Called:    func(c provider.Call) { r.note(&r.operations, c.Operation) },
 	}
 }
@@ -43,31 +43,25 @@ func (r *Recorder) Refs() []string { return r.sorted(&r.refs) }
 // Operations returns the API operations that were called, sorted.
 func (r *Recorder) Operations() []string { return r.sorted(&r.operations) }
 
-// Add adds to u what was recorded: Refs to Read, what Client.Put and
-// Client.Delete were called for to Put and Delete, whatever came of it, and
-// Listing, Describe and Expiry where the operations that they bring were called
-// and nothing else in u does. What is of other stores than AWS's is passed over.
+// Add adds to u what was recorded: Refs to Read, the prefixes of Client.List to
+// List, what Client.Put and Client.Delete were called for to Put and Delete,
+// whatever came of it, and Listing, Describe and Expiry where the operations that
+// they bring were called and nothing else in u does. What is of other stores than
+// AWS's is passed over.
 //
-// Two things u must have already. Observers are told the values that Client.List
-// yields and not the prefix it is called with: it is an error if something was
-// listed, and not asked for by its name before, that is below none of u's List.
-// And what a program does with packages sm, ssm and rotation beside the client, no
-// observer of the client is told; it belongs in Call and Rotate. It is an error,
-// too, if operations were called that u, with what was added, does not allow.
+// What a program does with packages sm, ssm and rotation beside the client, no
+// observer of the client is told; u must have it already, in Call and Rotate. It
+// is an error if operations were called that u, with what was added, does not
+// allow.
 func (r *Recorder) Add(u *Use) error {
 	for _, some := range []struct {
 		in *set
 		to *[]string
-	}{{&r.refs, &u.Read}, {&r.put, &u.Put}, {&r.deleted, &u.Delete}} {
+	}{{&r.refs, &u.Read}, {&r.listed, &u.List}, {&r.put, &u.Put}, {&r.deleted, &u.Delete}} {
 		for _, ref := range r.sorted(some.in) {
 			if ofAWS(ref) && !slices.Contains(*some.to, ref) {
 				*some.to = append(*some.to, ref)
 			}
-		}
-	}
-	for _, ref := range r.sorted(&r.listed) {
-		if ofAWS(ref) && !slices.Contains(u.Put, ref) && !u.lists(ref) {
-			return invalid("%s: it was listed, and an observer is not told by which prefix: name it in List", ref)
 		}
 	}
 	missing, err := r.missing(u)
@@ -100,23 +94,6 @@ func (r *Recorder) missing(u *Use) ([]string, error) {
 		_, _, known := operation(name)
 		return allowed[name] || !known
 	}), nil
-}
-
-// read notes what was listed: it came from the store, which was not asked for it
-// by its name.
-func (r *Recorder) read(_ context.Context, e secrets.Read) {
-	if e.Source != secrets.SourceStore || errors.Is(e.Err, secrets.ErrClosed) {
-		return
-	}
-	s := e.Ref // that of a listing which failed may be a prefix
-	if ref, err := provider.ParseRef(s); err == nil {
-		s = ref.Base().String()
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.refs[s] {
-		r.listed.add(s)
-	}
 }
 
 // wrote notes a write that was the store's to judge.
@@ -152,38 +129,10 @@ func (s *set) add(what string) {
 	(*s)[what] = true
 }
 
-func ofAWS(ref string) bool {
-	r, ok := refOrPrefix(ref)
-	return ok && (r.Scheme == "sm" || r.Scheme == "ssm")
-}
-
-// lists reports whether a ref is below a prefix of List.
-func (u *Use) lists(ref string) bool {
-	r, _ := refOrPrefix(ref)
-	return slices.ContainsFunc(u.List, func(s string) bool {
-		prefix, err := provider.ParsePrefix(s)
-		if err != nil {
-			return false
-		}
-		if prefix.Scheme == "ssm" {
-			prefix.Name = strings.TrimRight(prefix.Name, "/")
-		}
-		return prefix.Scheme == r.Scheme && u.at(prefix) == u.at(r) && strings.HasPrefix(r.Name, prefix.Name)
-	})
-}
-
-// at returns the Region that a ref is read in.
-func (u *Use) at(ref provider.Ref) string {
-	if ref.Region == "" {
-		return u.Region
-	}
-	return ref.Region
-}
-
-func refOrPrefix(s string) (provider.Ref, bool) {
+func ofAWS(s string) bool {
 	ref, err := provider.ParseRef(s)
 	if err != nil {
 		ref, err = provider.ParsePrefix(s)
 	}
-	return ref, err == nil
+	return err == nil && (ref.Scheme == "sm" || ref.Scheme == "ssm")
 }

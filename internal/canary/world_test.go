@@ -134,6 +134,7 @@ func (w *world) open(opts ...secrets.Option) *secrets.Client {
 			w.err("Observer.Rejected", r.Err)
 		},
 		Wrote:  func(_ context.Context, r secrets.Write) { w.show("Observer.Wrote", r); w.err("Observer.Wrote", r.Err) },
+		Listed: func(_ context.Context, prefix string) { w.net.Catch("Observer.Listed", prefix) },
 		Called: func(c provider.Call) { w.show("Observer.Called", c); w.err("Observer.Called", c.Err) },
 	}
 	cfg := w.config()
