@@ -431,7 +431,11 @@ func (l *lane) failed(f *flight, now int64, waits *backoffs) provider.Value {
 		return l.fallBack(f.ref, f.err, now, waits)
 	}
 	if first {
-		l.client.log().Warn("secrets: a value cannot be refreshed: the cached one is served on", "ref", f.ref.String(), "error", f.err)
+		then := "the cached one is served on"
+		if v == (provider.Value{}) { // it was deleted or invalidated, or there never was one
+			then = "handles keep what they have"
+		}
+		l.client.log().Warn("secrets: a value cannot be refreshed: "+then, "ref", f.ref.String(), "error", f.err)
 	}
 	return v
 }

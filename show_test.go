@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,4 +121,21 @@ func TestListingsAreObserved(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.Equal(t, []string{"a ssm:///prod/", "b ssm:///prod/"}, told)
+}
+
+// What the log says of a value that was deleted while a handle holds it is true.
+func TestLogOfADeletedValueThatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		server, c := world(t, secrets.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		server.SetParameter("/n", "1")
+		h := bind(t, c, "ssm:///n", number)
+		require.NoError(t, c.Delete(t.Context(), "ssm:///n"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, 1, h.Load())
+		require.ErrorIs(t, h.Err(), provider.ErrNotFound)
+		require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log.String())
+		require.Contains(t, log.String(), "handles keep what they have")
+	})
 }
