@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,7 +95,7 @@ func (c *Client) reject(ctx context.Context, used Value) (Value, error) {
 		} else if v.Version().ID == current && candidate.Name == key.Name {
 			continue // the same version, by another label
 		}
-		if r.refused(v.Version()) {
+		if r.refused(v.Version()) || r.refusedAs(v.Version(), used.Version(), c.clock.read()) {
 			continue
 		}
 		return view(v.WithRef(key), ref)
@@ -141,7 +142,20 @@ type look struct {
 
 // found reports whether a version is what the look has brought.
 func (l look) found(v provider.Version) bool {
-	return l.flight != nil && l.flight.landed() && l.flight.err == nil && l.flight.value.Version() == v
+	return l.flight != nil && l.flight.landed() && l.flight.err == nil && sameVersion(l.flight.value.Version(), v)
+}
+
+// sameVersion reports whether found is the version that was used. What
+// [Client.Put] wrote has neither date nor labels until it is read; and a version
+// may lose a label, but one that got another has come further in a rotation.
+func sameVersion(found, used provider.Version) bool {
+	switch {
+	case found.ID != used.ID:
+		return false
+	case found.Created.IsZero() || used.Created.IsZero():
+		return true
+	}
+	return found.Created.Equal(used.Created) && !slices.ContainsFunc(found.Labels(), func(label string) bool { return !used.HasLabel(label) })
 }
 
 // refuse notes that a version was refused. The first time that it is the one
@@ -167,6 +181,18 @@ func (r *rejection) refused(v provider.Version) bool {
 	defer r.mu.Unlock()
 	_, ok := r.versions[v]
 	return ok
+}
+
+// refusedAs reports whether found is the version that was used, and refused, and
+// notes that it was.
+func (r *rejection) refusedAs(found, used provider.Version, now int64) bool {
+	if !sameVersion(found, used) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.versions[found] = now
+	return true
 }
 
 // look returns the flight that reads a candidate: the last one, or a new one if

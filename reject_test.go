@@ -107,6 +107,44 @@ func TestRejectKnowsTheGapOfARotation(t *testing.T) {
 	})
 }
 
+// What the store has is the version that was refused, though that was written by
+// Put and never read, or has lost a label since.
+func TestRejectKnowsWhatItReadsAgain(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, server *secretstest.Server, c *secrets.Client){
+		"put": func(t *testing.T, _ *secretstest.Server, c *secrets.Client) {
+			_, err := c.Put(t.Context(), "sm://db", "1")
+			require.NoError(t, err)
+		},
+		"AWSPENDING moves on": func(t *testing.T, server *secretstest.Server, c *secrets.Client) {
+			v0 := get(t, c, "sm://db").Version().ID
+			v1 := pend(t, server, "db", "1")
+			finish(t, server, "db", v0, v1)
+			require.NoError(t, c.Refresh(t.Context()))
+			require.True(t, get(t, c, "sm://db").Version().HasLabel("AWSPENDING"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, c := world(t)
+				server.SetSecret("db", "0")
+				require.Equal(t, "0", get(t, c, "sm://db").Text())
+				change(t, server, c)
+				used := get(t, c, "sm://db")
+				require.Equal(t, "1", used.Text())
+				pend(t, server, "db", "2")
+				c.Invalidate()
+				pending := reject(t, c, used)
+				require.Equal(t, "2", pending.Text())
+				require.Equal(t, "2", reject(t, c, used).Text())
+				previous := reject(t, c, pending)
+				require.Equal(t, "0", previous.Text())
+				_, err := c.Reject(t.Context(), previous)
+				require.ErrorIs(t, err, secrets.ErrRejected)
+			})
+		})
+	}
+}
+
 // A password that is simply wrong costs at most three reads a second.
 func TestRejectMakesNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
