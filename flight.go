@@ -105,8 +105,8 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 	waiting := len(l.queue) > 0
 	for i, ref := range refs {
 		f := l.flights[ref]
-		if f != nil && f.landed() {
-			f = nil // it is about to be cleared away
+		if f != nil && d != wantRenewal && f.landed() {
+			f = nil // it is about to be cleared away, and too old for who comes now
 		}
 		switch {
 		case f != nil && !(d.news() && f.left):
@@ -219,7 +219,7 @@ func (l *lane) depart() {
 		f.left = true
 	}
 	l.underWay[batch[0]] = now
-	if !l.client.begin() {
+	if !l.client.begin(&l.client.wait) {
 		for _, f := range batch {
 			f.err = ErrClosed
 			close(f.done)

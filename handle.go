@@ -190,7 +190,7 @@ func (h *Handle[T]) OnChange(f func(T)) (stop func()) {
 	h.callbacks[w] = struct{}{}
 	h.mu.Unlock()
 	w.run = func() {
-		for !w.stopped.Load() {
+		for !w.over() {
 			s := h.current.Load()
 			if s.changed == seen.changed { // the same value
 				return
@@ -351,13 +351,13 @@ func (w *worker) wake() {
 		w.again = true
 		return
 	}
-	if w.running = w.client.begin(); w.running {
+	if w.running = w.client.begin(&w.client.calls); w.running {
 		go w.loop()
 	}
 }
 
 func (w *worker) loop() {
-	defer w.client.wait.Done()
+	defer w.client.calls.Done()
 	for {
 		w.once()
 		w.mu.Lock()
@@ -371,9 +371,12 @@ func (w *worker) loop() {
 	}
 }
 
+// over reports whether no call is to begin any more.
+func (w *worker) over() bool { return w.stopped.Load() || w.client.ctx.Err() != nil }
+
 // once runs the function, and survives it.
 func (w *worker) once() {
-	if w.stopped.Load() {
+	if w.over() {
 		return
 	}
 	returned := false

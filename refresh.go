@@ -81,7 +81,7 @@ func (c *Client) refresher() {
 // rouse makes the refresher look at its schedule. The cache's mutex is held.
 func (c *Client) rouse() {
 	c.start.Do(func() {
-		if c.begin() {
+		if c.begin(&c.wait) {
 			go c.refresher()
 		}
 	})

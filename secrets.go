@@ -40,8 +40,9 @@ type Client struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wait   sync.WaitGroup // every goroutine of the client's
-	mu     sync.Mutex     // guards closed and additions to wait
+	wait   sync.WaitGroup // every goroutine of the client's, but
+	calls  sync.WaitGroup // those that call the program's decoders and callbacks
+	mu     sync.Mutex     // guards closed and additions to wait and calls
 	closed bool
 }
 
@@ -198,7 +199,9 @@ func (c *Client) Invalidate(refs ...string) {
 // Close ends all reads, which return [ErrClosed] from then on, forgets every
 // value and stops every goroutine that the client started. It returns when they
 // have ended, and an error if some provider's Fetch does not return within five
-// seconds of being told to. Closing again does nothing.
+// seconds of being told to. A decoder or a callback that has begun it awaits for
+// a tenth of a second only: that may be what calls Close. None begins after
+// Close. Closing again does nothing.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	again := c.closed
@@ -215,18 +218,28 @@ func (c *Client) Close() error {
 		}
 		c.cache.close()
 	}()
-	ended := make(chan struct{})
+	if !ended(&c.wait, 5*time.Second) {
+		return errors.New("secrets: a provider's Fetch did not return when its context ended")
+	}
+	ended(&c.calls, 100*time.Millisecond)
+	return nil
+}
+
+// ended waits until all of a group have ended, and reports whether they had
+// within the given time.
+func ended(group *sync.WaitGroup, most time.Duration) bool {
+	done := make(chan struct{})
 	go func() {
-		c.wait.Wait()
-		close(ended)
+		group.Wait()
+		close(done)
 	}()
-	timeout := time.NewTimer(5 * time.Second)
+	timeout := time.NewTimer(most)
 	defer timeout.Stop()
 	select {
-	case <-ended:
-		return nil
+	case <-done:
+		return true
 	case <-timeout.C:
-		return errors.New("secrets: a provider's Fetch did not return when its context ended")
+		return false
 	}
 }
 
@@ -237,13 +250,13 @@ func (c *Client) log() *slog.Logger {
 	return slog.Default()
 }
 
-// begin lets a goroutine start, unless the client is closed; it must call
-// c.wait.Done.
-func (c *Client) begin() bool {
+// begin lets a goroutine start, unless the client is closed; it must tell the
+// group when it is done.
+func (c *Client) begin(group *sync.WaitGroup) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.wait.Add(1)
+		group.Add(1)
 	}
 	return !c.closed
 }
