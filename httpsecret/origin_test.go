@@ -99,6 +99,8 @@ func TestNewRefusesWhatNamesNobody(t *testing.T) {
 	_, c := world(t)
 	_, err := httpsecret.New(c, "sm://api", httpsecret.Bearer)
 	require.ErrorContains(t, err, "name the servers")
+	_, err = httpsecret.New(c, "sm://api", nil, "https://api.example.com")
+	require.ErrorContains(t, err, "sm://api: there is no Credential")
 	_, err = httpsecret.New(c, "nonsense", httpsecret.Bearer, "https://api.example.com")
 	require.ErrorContains(t, err, "nonsense")
 	for _, origin := range []string{"", "api.example.com", "//api.example.com", "https://", "ftp://api.example.com", "https://:443", "https://*",

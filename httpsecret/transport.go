@@ -44,6 +44,9 @@ func New(client *secrets.Client, ref string, put Credential, origins ...string) 
 	if _, err := provider.ParseRef(ref); err != nil {
 		return nil, err
 	}
+	if put == nil {
+		return nil, fmt.Errorf("httpsecret: %s: there is no Credential to say how it goes on a request: Bearer, Basic or Header make one", ref)
+	}
 	if len(origins) == 0 {
 		return nil, fmt.Errorf("httpsecret: %s: name the servers that get it, such as https://api.example.com", ref)
 	}

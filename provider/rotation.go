@@ -32,7 +32,9 @@ type RotationOptions struct {
 // of its methods may be called again after it failed or its answer was lost: what
 // has been done is not done twice. Where the value is not any more as the
 // rotation found it, they change nothing and the error wraps [ErrConflict]; then
-// begin anew. A Rotation is for one goroutine.
+// begin anew. (That is as far as a store can tell: in Parameter Store a value
+// that is written by hand between StorePending and Promote becomes the previous
+// one.) A Rotation is for one goroutine.
 type Rotation interface {
 	// State is what BeginRotation found, and what the other methods made of it.
 	// It makes no call.

@@ -71,7 +71,14 @@ const (
 const maxSleep = 10 * time.Minute
 
 // NewScheduler starts a scheduler. Close it.
+//
+// A job that could never rotate anything is an error: one without a target, of
+// another store or of a part or a version of a value, or by a schedule that has
+// no next time.
 func NewScheduler(store Store, jobs []Job, opts ...Option) (*Scheduler, error) {
+	if store == nil {
+		return nil, errors.New("rotation: there is no store to rotate in")
+	}
 	s := &Scheduler{engine: newEngine(store, nil, opts), store: store, opts: opts}
 	for _, j := range jobs {
 		ref, err := provider.ParseRef(j.Ref)
@@ -82,6 +89,12 @@ func NewScheduler(store Store, jobs []Job, opts ...Option) (*Scheduler, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", ref, err)
+		case ref.Scheme != store.Scheme():
+			return nil, fmt.Errorf("%s: the store is of scheme %q", ref, store.Scheme())
+		case ref.Field+ref.Stage+ref.Version+ref.Label != "":
+			return nil, fmt.Errorf("%s: name the whole value, without field, version, stage or label", ref)
+		case schedule.Next(time.Now(), time.Now()).IsZero():
+			return nil, fmt.Errorf("%s: %s has no next time", ref, j.Schedule)
 		case j.Window < 0:
 			return nil, fmt.Errorf("%s: the window is negative", ref)
 		case j.Target == nil:

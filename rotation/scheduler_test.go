@@ -177,17 +177,26 @@ func TestAWindowThatClosesEndsTheTries(t *testing.T) {
 
 func TestASchedulerRefusesWhatItCannotDo(t *testing.T) {
 	_, store, db := secret(t)
-	for what, job := range map[string]rotation.Job{
-		"no ref":     {Target: db, Schedule: "rate(1 day)"},
-		"no time":    {Ref: "sm://db", Target: db},
-		"no target":  {Ref: "sm://db", Schedule: "rate(1 day)"},
-		"bad window": {Ref: "sm://db", Target: db, Schedule: "rate(1 day)", Window: -1},
+	for why, job := range map[string]rotation.Job{
+		"invalid ref":         {Target: db, Schedule: "rate(1 day)"},
+		"want rate":           {Ref: "sm://db", Target: db},
+		"no target":           {Ref: "sm://db", Schedule: "rate(1 day)"},
+		"window is negative":  {Ref: "sm://db", Target: db, Schedule: "rate(1 day)", Window: -1},
+		"store is of scheme":  {Ref: "ssm:///db", Target: db, Schedule: "rate(1 day)"},
+		"name the whole":      {Ref: "sm://db#password", Target: db, Schedule: "rate(1 day)"},
+		"without field, vers": {Ref: "sm://db?version=00000000-0000-0000-0000-000000000000", Target: db, Schedule: "rate(1 day)"},
+		"stage or label":      {Ref: "sm://db?stage=AWSPREVIOUS", Target: db, Schedule: "rate(1 day)"},
+		"31 2 ? *) has no":    {Ref: "sm://db", Target: db, Schedule: "cron(0 8 31 2 ? *)"},
+		"1999) has no next":   {Ref: "sm://db", Target: db, Schedule: "cron(0 8 1 1 ? 1999)"},
 	} {
 		_, err := rotation.NewScheduler(store, []rotation.Job{job})
-		require.Error(t, err, what)
+		require.ErrorContains(t, err, why)
+		require.ErrorContains(t, err, job.Ref)
 	}
+	_, err := rotation.NewScheduler(nil, []rotation.Job{{Ref: "sm://db", Target: db, Schedule: "rate(1 day)"}})
+	require.ErrorContains(t, err, "no store")
 	twice := rotation.Job{Ref: "sm://db", Target: db, Schedule: "rate(1 day)"}
-	_, err := rotation.NewScheduler(store, []rotation.Job{twice, twice})
+	_, err = rotation.NewScheduler(store, []rotation.Job{twice, twice})
 	require.ErrorContains(t, err, "sm://db: two jobs")
 	require.ErrorContains(t, rotation.Rotate(t.Context(), store, "sm://db", nil), "sm://db: there is no target")
 	require.ErrorContains(t, rotation.Lambda(store, nil)(t.Context(), rotation.Event{SecretID: "db", Step: rotation.StepCreate}), "there is no target")

@@ -65,7 +65,10 @@ func own(ref string) (provider.Ref, error) {
 	if err != nil {
 		return parsed, err
 	}
-	return parsed, checkOwn(parsed)
+	if parsed.IsARN() {
+		return parsed, misnamed(parsed, "AWS tells this of the account's own parameters alone, by their names: Versions takes an ARN too")
+	}
+	return parsed, nil
 }
 
 // writable parses the ref of a parameter that may be written.
@@ -91,10 +94,10 @@ func checkWhole(ref provider.Ref) error {
 	return err
 }
 
-// checkOwn refuses ARNs, by which parameters are shared.
-func checkOwn(ref provider.Ref) error {
+// checkWritable refuses ARNs, by which parameters are shared.
+func checkWritable(ref provider.Ref) error {
 	if ref.IsARN() {
-		return misnamed(ref, "by its ARN, as another account shares it, a parameter is only read: name the account's own parameters by their names")
+		return misnamed(ref, "by its ARN, as another account shares it, a parameter is only read: write the account's own parameters, by their names")
 	}
 	return nil
 }
@@ -104,7 +107,7 @@ func (s *Store) checkWrite(ref provider.Ref) error {
 	if err := checkWhole(ref); err != nil {
 		return err
 	}
-	if err := checkOwn(ref); err != nil {
+	if err := checkWritable(ref); err != nil {
 		return err
 	}
 	if err := checkName(ref.Name, s.clients.Region(ref.Region)); err != nil {

@@ -239,14 +239,18 @@ func TestASharedParameterIsOnlyRead(t *testing.T) {
 	_, create := b.store.Create(t.Context(), arn, ssm.String("y"), ssm.Attributes{})
 	_, put := b.store.PutVersion(t.Context(), arn, ssm.String("y"), ssm.Attributes{})
 	_, writer := b.store.Put(t.Context(), ssm.String("y").WithRef(readtest.Ref(t, arn)), provider.Condition{})
-	_, describe := b.store.Describe(t.Context(), arn)
-	_, tags := b.store.Tags(t.Context(), arn)
 	for i, err := range []error{
-		create, put, writer, describe, tags, b.store.Delete(t.Context(), readtest.Ref(t, arn)), b.store.DeleteMany(t.Context(), arn)[0],
+		create, put, writer, b.store.Delete(t.Context(), readtest.Ref(t, arn)), b.store.DeleteMany(t.Context(), arn)[0],
 		b.store.Label(t.Context(), arn, "x"), b.store.Unlabel(t.Context(), arn+":1", "x"), b.store.Tag(t.Context(), arn, tagged(1)), b.store.Untag(t.Context(), arn, "x"),
 	} {
 		require.ErrorIs(t, err, provider.ErrInvalidRef, i)
 		require.ErrorContains(t, err, "as another account shares it")
+	}
+	_, describe := b.store.Describe(t.Context(), arn)
+	_, tags := b.store.Tags(t.Context(), arn)
+	for _, err := range []error{describe, tags} {
+		require.ErrorIs(t, err, provider.ErrInvalidRef)
+		require.ErrorContains(t, err, "Versions takes an ARN too")
 	}
 	require.Zero(t, b.Calls())
 }

@@ -152,6 +152,10 @@ func (c *rotationCalls) create(ctx context.Context, value, description string, f
 		return refuse(c.ref, errors.New(c.full))
 	}
 	_, err := c.writePending(ctx, value, description, false, f)
+	if exists, ok := errors.AsType[*types.ParameterAlreadyExists](err); ok {
+		until := c.now().Add(lease).UTC().Format(time.RFC3339)
+		return conflict(c.ref, "another process has just begun to rotate it: until "+until+" it may be left alone", exists)
+	}
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/c0629bfc/secrets"
@@ -286,6 +287,29 @@ func TestWhatCannotBeRotated(t *testing.T) {
 }
 
 var quietLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// TestOfTwoThatBeginTogetherOneIsToldToLeaveIt, and not how to write all the same.
+func TestOfTwoThatBeginTogetherOneIsToldToLeaveIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, store, _ := seedRotation(t)
+		ref, _ := provider.ParseRef("ssm:///prod/db")
+		var both [2]provider.Rotation
+		for i, s := range []*ssm.Store{store, ssm.New(srv.Config())} {
+			var err error
+			both[i], err = s.BeginRotation(t.Context(), ref, provider.RotationOptions{})
+			require.NoError(t, err)
+		}
+		require.NoError(t, both[0].StorePending(t.Context(), "hunter2-1"))
+		err := both[1].StorePending(t.Context(), "hunter2-2")
+		require.ErrorIs(t, err, provider.ErrConflict)
+		require.ErrorContains(t, err, "ssm:///prod/db: ")
+		require.ErrorContains(t, err, "until 2000-01-01T00:15:00Z")
+		require.NotContains(t, err.Error(), "PutVersion")
+		exists, ok := errors.AsType[*types.ParameterAlreadyExists](err)
+		require.True(t, ok)
+		require.NotEmpty(t, exists.ErrorCode())
+	})
+}
 
 // TestAPendingValueThatWasMadeFromAnOldVersionIsDropped: no database has it.
 func TestAPendingValueThatWasMadeFromAnOldVersionIsDropped(t *testing.T) {

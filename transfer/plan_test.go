@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -289,6 +290,27 @@ func TestPlacesThatDoNotGoTogether(t *testing.T) {
 
 // reader has none of a store's other capabilities.
 type reader struct{ provider.Provider }
+
+func TestRatesThatMakeNoSense(t *testing.T) {
+	bubble(t, func(w world) {
+		for why, opt := range map[string]transfer.Option{
+			`("ssm", 1, 0): want`:     transfer.WithRateLimit("ssm", 1, 0),
+			`("ssm", 0, 1): want`:     transfer.WithRateLimit("ssm", 0, 1),
+			`("ssm", NaN, 1): want`:   transfer.WithRateLimit("ssm", math.NaN(), 1),
+			`("sm"): neither place`:   transfer.WithRateLimit("sm", 1, 1),
+			`("ssmm"): neither place`: transfer.WithRateLimit("ssmm", 1, 1),
+		} {
+			from, to := w.at("ssm:///dev/"), w.at("ssm:///prod/")
+			_, err := transfer.PlanCopy(w.Context(), from, to, opt)
+			require.ErrorContains(t, err, why)
+			_, err = transfer.PlanMove(w.Context(), from, to, opt)
+			require.ErrorContains(t, err, why)
+			_, err = transfer.Compare(w.Context(), from, to, opt)
+			require.ErrorContains(t, err, why)
+		}
+		require.Zero(t, w.Calls())
+	})
+}
 
 func TestAListingThatFailsGivesNoPlan(t *testing.T) {
 	bubble(t, func(w world) {

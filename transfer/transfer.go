@@ -75,6 +75,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,7 +124,8 @@ func WithValuesOnly() Option {
 
 // WithRateLimit sets how fast the store of a scheme is asked, as the option of
 // that name does for the client of package secrets: so many reads a second, and
-// burst of them at once. A write to Parameter Store costs 13⅓ reads.
+// burst of them at once. A write to Parameter Store costs 13⅓ reads. A rate or
+// burst of nothing, or a scheme of neither place, is an error of what it is given to.
 func WithRateLimit(scheme string, perSecond float64, burst int) Option {
 	return func(o *options) { o.rates[scheme] = rate{perSecond, burst} }
 }
@@ -143,6 +145,9 @@ func sides(from, to Place, opts []Option) (a, b *side, o options, err error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if err = o.check(from, to); err != nil {
+		return nil, nil, o, err
+	}
 	if a, err = newSide(from); err != nil {
 		return nil, nil, o, err
 	}
@@ -160,6 +165,19 @@ func sides(from, to Place, opts []Option) (a, b *side, o options, err error) {
 		b.bucket = o.bucket(b.store)
 	}
 	return a, b, o, nil
+}
+
+// check refuses rates that make no sense.
+func (o options) check(from, to Place) error {
+	for scheme, r := range o.rates {
+		if !(r.perSecond > 0) || r.burst < 1 {
+			return fmt.Errorf("transfer: WithRateLimit(%q, %v, %d): want more than 0 a second and a burst of at least 1", scheme, r.perSecond, r.burst)
+		}
+		if !slices.ContainsFunc([]Place{from, to}, func(p Place) bool { return p.Store != nil && p.Store.Scheme() == scheme }) {
+			return fmt.Errorf("transfer: WithRateLimit(%q): neither place is of that scheme", scheme)
+		}
+	}
+	return nil
 }
 
 func newSide(p Place) (*side, error) {
