@@ -308,23 +308,26 @@ func (f *follower[T]) decoded(v Value) (value T, err error) {
 	value, err = f.decode(v)
 	returned = true
 	if err != nil && v.Text() != "" && strings.Contains(err.Error(), v.Text()) {
-		err = quoting{err}
+		quoted := err
+		err = quoting{&quoted}
 	}
 	return value, named(f.spelled, err)
 }
 
-// quoting is a decoder's error that has the value in its text.
-type quoting struct{ err error }
+// quoting is a decoder's error that has the value in its text. It is behind a
+// pointer since fmt, for %#v, looks into the fields of an error that wraps this
+// one, but not behind pointers there.
+type quoting struct{ err *error }
 
 func (q quoting) Error() string {
-	return fmt.Sprintf("the decoder failed; its error, a %T, has the value in it and is not shown", q.err)
+	return fmt.Sprintf("the decoder failed; its error, a %T, has the value in it and is not shown", *q.err)
 }
 
 // GoString is Error: the error has fields.
 func (q quoting) GoString() string { return q.Error() }
 
 // Unwrap returns the decoder's error.
-func (q quoting) Unwrap() error { return q.err }
+func (q quoting) Unwrap() error { return *q.err }
 
 func (f *follower[T]) decodeErr() error {
 	f.mu.Lock()

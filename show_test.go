@@ -45,6 +45,27 @@ func TestAnErrorThatQuotesTheValueIsNotShown(t *testing.T) {
 	})
 }
 
+// quote is an error that is no pointer, which fmt would look into.
+type quote struct{ text string }
+
+func (q quote) Error() string { return "bad " + q.text }
+
+func TestAQuotingErrorOfAnyKindIsNotShown(t *testing.T) {
+	s := &store{}
+	s.set("n", "hunter2")
+	c := open(t, secrets.WithProvider(s))
+	for _, quoting := range []error{quote{"hunter2"}, &quote{"hunter2"}, errors.New("hunter2"), fmt.Errorf("a %w", quote{"hunter2"}), &strconv.NumError{Num: "hunter2", Err: strconv.ErrSyntax}} {
+		_, err := secrets.Bind(t.Context(), c, "mem://n", func(secrets.Value) (int, error) { return 0, quoting })
+		require.ErrorContains(t, err, "mem://n")
+		require.ErrorIs(t, err, quoting)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			shown := fmt.Sprintf(verb, err)
+			require.NotContains(t, shown, "hunter2", "%T %s", quoting, verb)
+			require.NotContains(t, shown, "68756e74657232", "%T %s", quoting, verb)
+		}
+	}
+}
+
 // What is in them is in use meanwhile: with the race detector this fails if it
 // is printed.
 func TestClientsAndHandlesPrintNothingOfThemselves(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/c0629bfc/secrets/provider"
 )
@@ -96,9 +97,7 @@ func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption)
 		}
 		return provider.Version{}, named(ref, err)
 	}
-	l.supersede(r)
-	c.keep(r, Value{}, provider.ErrNotFound) // what is kept is old
-	c.cache.dropOthers(r, false)
+	c.outdate(l, r, false)
 	typ := c.cache.has(r).Type()
 	if typ == "" || p.typ != "" && p.typ != typ {
 		c.cache.drop(r) // what was stored as is for the store to say
@@ -131,9 +130,7 @@ func (c *Client) delete(ctx context.Context, ref string) error {
 	}
 	err = w.Delete(l.account(ctx, l.writes), r)
 	if err == nil {
-		l.supersede(r)
-		c.keep(r, Value{}, provider.ErrNotFound)
-		c.cache.dropOthers(r, true)
+		c.outdate(l, r, true)
 		c.cache.drop(r)
 	}
 	return named(ref, err)
@@ -154,21 +151,31 @@ func (c *Client) writable(s string) (provider.Ref, *lane, error) {
 	return r.Base(), l, nil
 }
 
-// dropOthers forgets what was read of a value by a label, for a write moves
-// them; and, where the value is gone, by a version.
-func (c *cache) dropOthers(key provider.Ref, gone bool) {
-	c.mu.Lock()
-	var others []provider.Ref
-	for _, e := range c.entries() {
-		if other := e.key; other.Stage != "" || other.Label != "" || other.Version != "" && gone {
-			other.Stage, other.Label, other.Version = "", "", ""
-			if other == key {
-				others = append(others, e.key)
-			}
-		}
+// outdate has the client rely on nothing that was read of a value before it was
+// written, or that is being read: neither the value nor what a label points to,
+// for a write moves labels; and, where the value is gone, on no version. It
+// leaves the value itself in the cache.
+func (c *Client) outdate(l *lane, r provider.Ref, gone bool) {
+	old := func(key provider.Ref) bool { return anyVersion(key) == r && (gone || !key.Pinned()) }
+	l.outrun(old)
+	c.keep(r, Value{}, provider.ErrNotFound)
+	others := slices.DeleteFunc(c.cache.known(old), func(key provider.Ref) bool { return key == r })
+	for _, key := range others {
+		c.keep(key, Value{}, provider.ErrNotFound)
 	}
-	c.mu.Unlock()
 	if len(others) > 0 {
-		c.drop(others...)
+		c.cache.drop(others...)
 	}
+}
+
+// known returns the keys that match says of what is cached and of what the store
+// refused a moment ago.
+func (c *cache) known(match func(provider.Ref) bool) []provider.Ref {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var keys []provider.Ref
+	for _, e := range c.entries() {
+		keys = append(keys, e.key)
+	}
+	return slices.DeleteFunc(append(keys, c.absent.Keys()...), func(key provider.Ref) bool { return !match(key) })
 }

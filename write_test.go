@@ -199,6 +199,55 @@ func TestPutOutlivesAnOldRead(t *testing.T) {
 	})
 }
 
+// Nor does one by a label, which a write moves, nor, of what was deleted, one of
+// a version.
+func TestWritesOutrunEveryRead(t *testing.T) {
+	type write func(context.Context, *secrets.Client) error
+	put := func(ctx context.Context, c *secrets.Client) error {
+		_, err := c.Put(ctx, "mem://db", "new")
+		return err
+	}
+	remove := func(ctx context.Context, c *secrets.Client) error { return c.Delete(ctx, "mem://db") }
+	for _, test := range []struct {
+		name, ref string
+		write     write
+		asked     bool // again, after the write
+	}{
+		{"put, label", "mem://db?label=live", put, true},
+		{"put, stage", "mem://db?stage=AWSPREVIOUS", put, true},
+		{"put, version", "mem://db?version=1", put, false},
+		{"put, another", "mem://other?label=live", put, false},
+		{"delete, label", "mem://db?label=live", remove, true},
+		{"delete, version", "mem://db?version=1", remove, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{}
+				s.set("db", "old")
+				s.set("other", "old")
+				kept := newShelf()
+				c := open(t, secrets.WithProvider(writable{s}), secrets.WithFallback(kept))
+				s.slow(2 * time.Second)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					require.Equal(t, "old", get(t, c, test.ref).Text(), "it was asked for before")
+				}()
+				time.Sleep(time.Second)
+				require.NoError(t, test.write(t.Context(), c))
+				<-done
+				ref, err := provider.ParseRef(test.ref)
+				require.NoError(t, err)
+				_, _, ok := kept.Last(ref)
+				require.Equal(t, test.asked, !ok)
+				calls := s.calls.Load()
+				get(t, c, test.ref)
+				require.Equal(t, test.asked, s.calls.Load() > calls)
+			})
+		})
+	}
+}
+
 func TestPutRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, c := world(t, secrets.WithProvider(&store{}))

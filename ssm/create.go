@@ -135,8 +135,9 @@ func (s *Store) Create(ctx context.Context, ref string, v provider.Value, attrib
 }
 
 // PutVersion adds a version to the parameter, which becomes the latest. A value
-// without a type has the parameter's, and a parameter that does not exist is
-// created where the value has one.
+// without a type has the parameter's, which is asked for first where
+// [WithKMSKey] is set; and a parameter that does not exist is created where the
+// value has one.
 //
 // A parameter has its latest 100 versions. The oldest goes when the next is
 // written, unless it has a label: then the write is refused, and the error says
@@ -152,6 +153,14 @@ func (s *Store) PutVersion(ctx context.Context, ref string, v provider.Value, at
 	in, err := putInput(parsed, v, s.keyed(v, attributes), true)
 	if err != nil {
 		return Written{}, err
+	}
+	if in.Type == "" && in.KeyId == nil && s.kmsKey != "" {
+		latest, err := s.current(awsread.Aside(ctx), parsed, "", false)
+		if err == nil && latest.typ == provider.SecureString {
+			in.KeyId = &s.kmsKey
+		} else if err != nil && !isCode[*types.ParameterNotFound](err) { // what that means is for PutParameter to say
+			return Written{}, s.explain(parsed, "GetParameter", err)
+		}
 	}
 	out, _, err := s.put(ctx, parsed, in)
 	if err != nil {

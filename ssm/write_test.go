@@ -300,4 +300,23 @@ func TestKMSKeyOfPut(t *testing.T) {
 	_, err = b.store.PutVersion(t.Context(), "ssm:///d", ssm.SecureString("z"), ssm.Attributes{})
 	require.NoError(t, err)
 	require.Equal(t, "alias/app", key())
+
+	// A value without a type has the parameter's.
+	for range 2 {
+		_, err = b.store.PutVersion(t.Context(), "ssm:///d", value(t, "z"), ssm.Attributes{KMSKey: "alias/other"})
+		require.NoError(t, err)
+		require.Equal(t, "alias/other", key())
+		_, err = b.store.PutVersion(t.Context(), "ssm:///d", value(t, "z"), ssm.Attributes{})
+		require.NoError(t, err)
+		require.Equal(t, "alias/app", key())
+	}
+	_, err = b.store.PutVersion(t.Context(), "ssm:///c", value(t, "z"), ssm.Attributes{})
+	require.NoError(t, err)
+	_, err = b.store.PutVersion(t.Context(), "ssm:///none", value(t, "z"), ssm.Attributes{})
+	require.ErrorContains(t, err, "ssm:///none")
+	remove := b.Inject(secretstest.Fault{Operation: "GetParameter", Err: secretstest.AccessDenied()})
+	_, err = b.store.PutVersion(t.Context(), "ssm:///d", value(t, "z"), ssm.Attributes{})
+	require.ErrorIs(t, err, provider.ErrAccessDenied)
+	require.ErrorContains(t, err, "ssm:///d")
+	remove()
 }
