@@ -63,6 +63,7 @@ type entry struct {
 
 	err      error // why the last refresh failed; nil if it did not
 	failures int   // in a row
+	retry    int64 // when to ask again after them, whoever does
 	since    time.Time
 	told     bool // the log: that the store refuses to give it again
 }

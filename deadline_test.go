@@ -207,3 +207,74 @@ func TestBindTakesWhatIsCachedWhateverTheContext(t *testing.T) {
 		}
 	})
 }
+
+// A read counts once, though it missed before it was served at its deadline.
+func TestDeadlineCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		s.set("db", "x")
+		s.set("other", "x")
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+		get(t, c, "mem://db")
+		get(t, c, "mem://other")
+		time.Sleep(2 * time.Minute)
+		s.answer(hang)
+		before := c.Stats()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		for _, want := range []struct {
+			read         func() error
+			hits, misses uint64
+		}{
+			{func() error { _, err := c.Get(ctx, "mem://db"); return err }, 0, 1},
+			{func() error { _, err := c.Get(ctx, "mem://other"); return err }, 1, 1}, // no time left
+			{func() error { _, err := c.GetAll(ctx, "mem://db", "mem://other"); return err }, 3, 1},
+		} {
+			require.NoError(t, want.read())
+			after := c.Stats()
+			require.Equal(t, want.hits, after.Hits-before.Hits)
+			require.Equal(t, want.misses, after.Misses-before.Misses)
+		}
+	})
+}
+
+// slowShelf takes its time.
+type slowShelf struct{ *shelf }
+
+func (s slowShelf) Last(r provider.Ref) (secrets.Value, time.Time, bool) {
+	v, kept, ok := s.shelf.Last(r)
+	time.Sleep(20 * time.Millisecond)
+	return v, kept, ok
+}
+
+// A call that lands while the fallback is asked has the last word.
+func TestWhatLandsMeanwhileBeatsTheFallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, refused := range []error{nil, provider.ErrAccessDenied} {
+			s := &store{}
+			s.set("db", "1")
+			kept := shelved(t, s, "mem://db")
+			s.set("db", "2")
+			c := open(t, secrets.WithProvider(s), secrets.WithFallback(slowShelf{kept}))
+			s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+				time.Sleep(2010 * time.Millisecond)
+				if refused != nil {
+					return []provider.Result{{Err: &provider.Error{Ref: refs[0], Kind: refused}}}
+				}
+				return s.read(refs)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			v, err := c.Get(ctx, "mem://db")
+			require.Empty(t, c.Stats().Stale)
+			if refused != nil {
+				require.ErrorIs(t, err, refused)
+				_, err = c.Get(t.Context(), "mem://db")
+				require.ErrorIs(t, err, refused)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, "2", v.Text())
+		}
+	})
+}

@@ -57,11 +57,25 @@ func (l *lane) fallBack(key provider.Ref, err error, now int64, waits *backoffs)
 	if left, any := l.longest(); any {
 		expired = min(expired, left-1) // what is on its way is newer
 	}
-	v, _ = c.cache.put(key, arrival{value: v, began: expired, until: now, next: now}, func(bool) bool { return true })
-	c.cache.failed(key, err, now, l.trouble.retry.Load(), waits)
+	stored := false
+	v, _ = c.cache.put(key, arrival{value: v, began: expired, until: now, next: now}, func(bool) bool {
+		stored = c.cache.unknown(key, now)
+		return stored
+	})
+	if !stored {
+		return c.cache.has(key) // a call has landed meanwhile
+	}
+	c.cache.failed(key, err, now, l.trouble.retry.Load(), true, waits)
 	c.cache.staleSince(key, kept)
 	c.log().Warn("secrets: a value that was kept earlier is served", "ref", key.String(), "kept", kept, "error", err)
 	return v
+}
+
+// unknown reports whether the cache neither has a value for a key nor knows that
+// its store refuses it. The mutex is held.
+func (c *cache) unknown(key provider.Ref, now int64) bool {
+	a, refused := c.absent.Peek(key)
+	return !c.find(key).full() && !(refused && now < a.until)
 }
 
 // staleSince says since when a value in trouble is what it is.

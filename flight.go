@@ -426,7 +426,7 @@ func (l *lane) failed(f *flight, now int64, waits *backoffs) provider.Value {
 	if storewide(f.err) {
 		retry = l.trouble.retry.Load() // when is for the store's trouble to say
 	}
-	v, first := l.client.cache.failed(f.ref, f.err, now, retry, waits)
+	v, first := l.client.cache.failed(f.ref, f.err, now, retry, f.awaited.Load(), waits)
 	if v == (provider.Value{}) && f.awaited.Load() {
 		return l.fallBack(f.ref, f.err, now, waits)
 	}

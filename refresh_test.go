@@ -315,6 +315,80 @@ func TestStaleWindows(t *testing.T) {
 	}
 }
 
+// fail has a store answer each ref by an error.
+func (s *store) fail(kind error) {
+	s.answer(func(_ context.Context, refs []provider.Ref) []provider.Result {
+		results := make([]provider.Result, len(refs))
+		for i, r := range refs {
+			results[i].Err = &provider.Error{Ref: r, Kind: kind}
+		}
+		return results
+	})
+}
+
+// A value that is read seldom, and just as a call fails, is not stale for longer
+// than the trouble lasts, and a backoff.
+func TestTroubleEndsForWhatIsReadSeldom(t *testing.T) {
+	kinds := []error{provider.ErrUnavailable, provider.ErrThrottled, provider.ErrDecryption, provider.ErrAccessDenied}
+	for _, kind := range kinds {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{}
+			s.set("db", "1")
+			c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+			get(t, c, "mem://db")
+			time.Sleep(61 * time.Second) // nobody used it
+			s.fail(kind)
+			require.Equal(t, "1", get(t, c, "mem://db").Text())
+			s.answer(nil)
+			s.set("db", "2")
+			time.Sleep(2 * time.Second)
+			require.Equal(t, "2", get(t, c, "mem://db").Text(), "%v: the refresher asked again", kind)
+		})
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{}
+			s.set("db", "1")
+			c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute))
+			h := bind(t, c, "mem://db", secrets.Text)
+			s.fail(kind)
+			time.Sleep(61 * time.Second)
+			h.Close() // nobody but the handle used it
+			s.answer(nil)
+			s.set("db", "2")
+			time.Sleep(62 * time.Second) // longer than any backoff
+			get(t, c, "mem://db")
+			synctest.Wait()
+			require.Equal(t, "2", get(t, c, "mem://db").Text(), "%v: the read asked again", kind)
+		})
+	}
+}
+
+// What a store refuses is served no longer for an outage that follows.
+func TestRefusalStandsInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		s.set("db", "x")
+		c := open(t, secrets.WithProvider(s), secrets.WithTTL(time.Minute), secrets.WithStaleIfError(time.Hour), secrets.WithStaleIfDenied(2*time.Minute))
+		get(t, c, "mem://db")
+		s.fail(provider.ErrAccessDenied)
+		began := time.Now()
+		time.Sleep(time.Minute + time.Second)
+		get(t, c, "mem://db")
+		s.fail(provider.ErrUnavailable)
+		var err error
+		for err == nil {
+			time.Sleep(time.Second)
+			if _, err = c.Get(t.Context(), "mem://db"); err == nil {
+				require.ErrorIs(t, c.Stats().Stale[0].Err, provider.ErrAccessDenied)
+			}
+		}
+		require.ErrorIs(t, err, provider.ErrUnavailable)
+		require.InDelta(t, 3*time.Minute, time.Since(began), float64(5*time.Second))
+		s.answer(nil)
+		time.Sleep(secrets.DefaultNegativeTTL)
+		get(t, c, "mem://db")
+	})
+}
+
 func TestNoStaleValueWhereNoneIsWanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{}

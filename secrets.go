@@ -288,11 +288,17 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	if v, found, err := c.cached(ctx, s, r, l); found {
-		return v, err
+	v, found, err := c.cached(ctx, s, r, l)
+	ended := ctx.Err() != nil
+	if !found && ended {
+		v, found, err = c.overdue(ctx, s, r)
 	}
-	if ctx.Err() != nil {
-		return c.overdue(ctx, s, r)
+	switch {
+	case found:
+		c.stats.hits.inc()
+		return v, err
+	case ended:
+		return v, err
 	}
 	c.stats.misses.Add(1)
 	return c.arrive(ctx, s, r, l.join(wantValue, r.Base())[0], wantValue)
@@ -300,14 +306,14 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 
 // cached answers a read from the cache where no lookup did: under a spelling,
 // or of a field, that was not asked for before, with a stale value while its
-// store is in trouble, or with what the store refused a moment ago.
+// store is in trouble, or with what the store refused a moment ago. That it is a
+// hit is for the caller to count.
 func (c *Client) cached(ctx context.Context, s string, r provider.Ref, l *lane) (v Value, found bool, err error) {
 	key, now := r.Base(), c.clock.now()
 	whole, request, isStale, due, err := c.cache.look(key, now, &l.trouble)
 	switch {
 	case err != nil:
 		err = named(s, err)
-		c.stats.hits.inc()
 		c.read(ctx, Read{Ref: s, Source: SourceRefusal, Err: err})
 		return v, true, err
 	case whole == Value{}:
@@ -316,7 +322,6 @@ func (c *Client) cached(ctx context.Context, s string, r provider.Ref, l *lane) 
 	if due {
 		l.renew(key)
 	}
-	c.stats.hits.inc()
 	if isStale {
 		c.stats.stale.Add(1)
 	}
@@ -338,7 +343,8 @@ func (c *Client) arrive(ctx context.Context, s string, r provider.Ref, f *flight
 			if d != wantValue {
 				return Value{}, ctx.Err()
 			}
-			return c.overdue(ctx, s, r)
+			v, _, err = c.overdue(ctx, s, r)
+			return v, err
 		case <-c.ctx.Done():
 			return Value{}, named(s, ErrClosed)
 		}
@@ -393,6 +399,7 @@ func (c *Client) readAll(ctx context.Context, refs []string, d demand, give func
 		}
 		if d == wantValue || r.Pinned() {
 			if v, ok, err := c.cached(ctx, s, r, l); ok {
+				c.stats.hits.inc()
 				give(s, v, err)
 				continue
 			}
@@ -420,7 +427,10 @@ func (c *Client) readAll(ctx context.Context, refs []string, d demand, give func
 		case w.f != nil:
 			v, err = c.arrive(ctx, w.s, w.r, w.f, d)
 		case d == wantValue:
-			v, err = c.overdue(ctx, w.s, w.r)
+			var found bool
+			if v, found, err = c.overdue(ctx, w.s, w.r); found {
+				c.stats.hits.inc()
+			}
 		}
 		give(w.s, v, named(w.s, err))
 	}

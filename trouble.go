@@ -87,16 +87,16 @@ func refusal(err error) bool {
 }
 
 // overdue answers a read whose context has ended: by the context's error, but
-// by a stale value where a deadline has ended it while the store lets wait. Who
-// cancels wants no value any more.
-func (c *Client) overdue(ctx context.Context, s string, r provider.Ref) (Value, error) {
+// by what is found in the cache, a stale value, where a deadline has ended it
+// while the store lets wait. Who cancels wants no value any more.
+func (c *Client) overdue(ctx context.Context, s string, r provider.Ref) (v Value, found bool, err error) {
 	l := c.lanes[r.Scheme]
 	if c.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && l.hangs(r.Base()) {
 		if v, found, err := c.cached(ctx, s, r, l); found {
-			return v, err
+			return v, true, err
 		}
 	}
-	return Value{}, ctx.Err()
+	return Value{}, false, ctx.Err()
 }
 
 // hangs reports whether some call has been under way for longer than [patience],
@@ -137,7 +137,8 @@ func (c *cache) late(key provider.Ref, err error, now int64) bool {
 	}
 	if e.err == nil && now < c.times.deadline(e, err) {
 		e.err, e.since, e.failures = err, time.Now(), e.failures+1
-		c.plan(e, now+int64(schedule.MinBackoff))
+		e.retry = now + int64(schedule.MinBackoff)
+		c.plan(e, e.retry)
 	}
 	return now < c.times.deadline(e, e.err)
 }
@@ -154,11 +155,16 @@ func (t times) deadline(e *entry, err error) int64 {
 // failed notes that a call brought an error for a key and returns the value to
 // serve all the same, if there is one, and whether the store refuses it for the
 // first time. Retry is when to ask again, where the whole store is in trouble; else 0.
-func (c *cache) failed(key provider.Ref, err error, now, retry int64, waits *backoffs) (v provider.Value, first bool) {
+// Awaited says that somebody reads the value: it is in use.
+func (c *cache) failed(key provider.Ref, err error, now, retry int64, awaited bool, waits *backoffs) (v provider.Value, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.find(key); e != nil {
-		deadline := c.times.deadline(e, err)
+		stands := err
+		if refusal(e.err) && storewide(err) {
+			stands = e.err // until the store takes it back
+		}
+		deadline := c.times.deadline(e, stands)
 		watched := c.watched(key)
 		if now >= deadline && watched {
 			c.empty(e)
@@ -171,13 +177,16 @@ func (c *cache) failed(key provider.Ref, err error, now, retry int64, waits *bac
 			if !storewide(err) {
 				first, e.told = !e.told, true
 			}
-			e.err = err
+			e.err = stands
 			e.failures++
 			if retry == 0 {
 				retry = now + waits.after(e.failures, c.times.ttl)
 			}
 			if !watched {
 				retry = min(retry, deadline)
+			}
+			if e.retry = retry; awaited {
+				e.lease.used.Store(1)
 			}
 			c.plan(e, retry)
 			v = e.value
@@ -214,7 +223,7 @@ func (c *cache) look(key provider.Ref, now int64, t *trouble) (v provider.Value,
 		// reads are hits.
 		retry := t.retry.Load()
 		if e.err != nil {
-			retry = max(retry, e.next)
+			retry = max(retry, e.retry)
 		}
 		expires = min(max(retry, now+int64(time.Second)), deadline) | stale
 		e.lease.expires.Store(expires)

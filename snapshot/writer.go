@@ -76,9 +76,13 @@ func (s *Snapshot) write(ctx context.Context) error {
 	left, err := s.save(ctx, all)
 	s.mu.Lock()
 	failed := s.status.Err != nil
-	if s.status.Err = err; err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		s.dirty = true
-	} else {
+	case err != nil:
+		s.dirty, s.status.Err = true, err
+	default:
+		s.status.Err = nil
 		s.status.Written = now.Round(0)
 		for _, o := range all {
 			if k, ok := s.kept.Peek(o.value.Ref()); ok && alike(k.value, o.value) {

@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,31 @@ func TestWritesAreFewAndLate(t *testing.T) {
 		require.InDelta(t, 12, writes, 1, "once in an hour that nothing changed")
 		_, at, _ := open(t, path).Last(same.Ref())
 		require.WithinRange(t, at, time.Now().Add(-70*time.Minute), time.Now())
+	})
+}
+
+// What Close interrupts and does itself has not failed.
+func TestWriteThatCloseInterruptsIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		key := snapshot.Envelope(func(ctx context.Context) ([]byte, []byte, error) {
+			if calls++; calls == 1 {
+				<-ctx.Done()
+				return nil, nil, ctx.Err()
+			}
+			return bytes.Repeat([]byte{1}, 32), []byte("sealed"), nil
+		}, func(context.Context, []byte) ([]byte, error) { return nil, errors.New("there is none") })
+		var l log
+		path := inTemp(t)
+		s, err := snapshot.Open(t.Context(), path, binding, key, l.option())
+		require.NoError(t, err)
+		s.Keep(value(t, "sm://a", "x"))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, s.Close())
+		require.FileExists(t, path)
+		require.Equal(t, 2, calls)
+		require.NotContains(t, l.String(), "written again")
+		require.NotContains(t, l.String(), "cannot be written")
 	})
 }
 
