@@ -393,6 +393,7 @@ func TestCallbackClosesTheClient(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, 1, calls)
 		require.Equal(t, 100*time.Millisecond, took)
 	})
