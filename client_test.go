@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,14 @@ import (
 	"github.com/c0629bfc/secrets/provider"
 )
 
+// schemed is a store of another scheme.
+type schemed struct {
+	*store
+	scheme string
+}
+
+func (s schemed) Scheme() string { return s.scheme }
+
 func TestNewRefuses(t *testing.T) {
 	with := secrets.WithProvider(&store{})
 	for name, c := range map[string]struct {
@@ -23,6 +32,10 @@ func TestNewRefuses(t *testing.T) {
 		says string
 	}{
 		"nothing":          {nil, "no provider"},
+		"nil option":       {[]secrets.Option{with, nil}, "nil Option"},
+		"no scheme":        {[]secrets.Option{secrets.WithProvider(schemed{&store{}, ""})}, `the scheme ""`},
+		"two words":        {[]secrets.Option{secrets.WithProvider(schemed{&store{}, "a b"})}, `the scheme "a b"`},
+		"no mere scheme":   {[]secrets.Option{secrets.WithProvider(schemed{&store{}, "x://"})}, `the scheme "x://"`},
 		"nil provider":     {[]secrets.Option{secrets.WithProvider(nil)}, "WithProvider(nil)"},
 		"same scheme":      {[]secrets.Option{with, with}, `two providers of the scheme "mem"`},
 		"zero TTL":         {[]secrets.Option{with, secrets.WithTTL(0)}, "WithTTL(0s)"},
@@ -158,6 +171,44 @@ func TestMissesTravelTogether(t *testing.T) {
 }
 
 // A call that hangs holds up those that came after it for half a second only.
+// A burst takes no more calls where the store answers before all have missed.
+func TestBurstOutlastsAQuickCall(t *testing.T) {
+	for _, test := range []struct {
+		apart, takes time.Duration
+		batches      []int
+		within       time.Duration
+	}{
+		{10 * time.Microsecond, 100 * time.Microsecond, []int{1, 199}, 4 * time.Millisecond},
+		{10 * time.Microsecond, 4 * time.Millisecond, []int{1, 199}, 10 * time.Millisecond},
+		{time.Millisecond, 300 * time.Microsecond, slices.Repeat([]int{1}, 200), 201 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{delay: test.takes}
+			c := open(t, secrets.WithProvider(s))
+			began := time.Now()
+			together(200, func(i int) {
+				s.set(fmt.Sprint(i), "x")
+				time.Sleep(time.Duration(i) * test.apart)
+				get(t, c, fmt.Sprintf("mem://%d", i))
+			})
+			require.Equal(t, test.batches, s.batches())
+			require.Less(t, time.Since(began), test.within)
+		})
+	}
+	// One that never ends is not awaited for longer than a quick call takes.
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{delay: time.Millisecond}
+		c := open(t, secrets.WithProvider(s))
+		together(2000, func(i int) {
+			s.set(fmt.Sprint(i), "x")
+			time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+			began := time.Now()
+			get(t, c, fmt.Sprintf("mem://%d", i))
+			require.LessOrEqual(t, time.Since(began), 7*time.Millisecond)
+		})
+	})
+}
+
 func TestHangingCallHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{}

@@ -25,12 +25,17 @@ type lane struct {
 	bucket   *schedule.Bucket // of requests that read; nil is no limit
 	writes   *schedule.Bucket // of those that write
 	trouble  trouble
+	round    atomic.Int64 // when the values of the store are refreshed next
 
 	mu       sync.Mutex
 	flights  map[provider.Ref]*flight // those that a miss may join
 	queue    []*flight                // those of them that have not left
 	underWay map[*flight]int64        // calls, by the first flight of each: when it left
 	overtime *time.Timer
+
+	gathering *time.Timer // runs while a burst of misses is awaited
+	gathered  int         // of the queue, when it last ran out; 0 if none is
+	gathers   int         // how often it has
 }
 
 // flight is the reading of one value, for all who wait for it.
@@ -64,12 +69,20 @@ const (
 	// patience is how long a call may keep those waiting that came after it.
 	// Then they leave without it: a call that hangs holds up nobody for long.
 	patience = 500 * time.Millisecond
+	// quick is a call that may be over before the burst of misses is that it was
+	// the first of. Those behind it wait for each other while more keep coming, in
+	// steps and for as long at most. AWS is not as quick: this is for stores on
+	// loopback, and not for those that answer instantly, from memory.
+	quick   = 5 * time.Millisecond
+	step    = quick / 10
+	instant = 50 * time.Microsecond
 	// grace is how long after its timeout a call may still bring what it has.
 	grace = time.Second
 )
 
 func newLane(c *Client, p provider.Provider, rates map[string]rateLimit) *lane {
 	l := &lane{client: c, provider: p, flights: make(map[provider.Ref]*flight), underWay: make(map[*flight]int64)}
+	l.round.Store(math.MinInt64 / 2) // never
 	limit, ok := rates[p.Scheme()]
 	if limited, has := p.(provider.Limited); has && !ok {
 		limit.perSecond, limit.burst = limited.RateLimit()
@@ -81,6 +94,8 @@ func newLane(c *Client, p provider.Provider, rates map[string]rateLimit) *lane {
 	}
 	l.overtime = time.AfterFunc(time.Hour, l.hurry)
 	l.overtime.Stop()
+	l.gathering = time.AfterFunc(time.Hour, l.gather)
+	l.gathering.Stop()
 	return l
 }
 
@@ -133,6 +148,7 @@ func (l *lane) join(d demand, refs ...provider.Ref) []*flight {
 		flights[i] = f
 	}
 	switch {
+	case l.gathered > 0:
 	case len(l.underWay) == 0:
 		l.depart()
 	case len(l.queue) > 0 && !waiting:
@@ -212,6 +228,8 @@ func (l *lane) depart() {
 		})
 	}
 	l.overtime.Stop()
+	l.gathering.Stop()
+	l.gathered, l.gathers = 0, 0
 	if len(batch) == 0 {
 		return
 	}
@@ -231,11 +249,28 @@ func (l *lane) depart() {
 	go l.fly(batch)
 }
 
+// gather lets those leave who wait for more of their burst, once no more came in
+// a step.
+func (l *lane) gather() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.gathered == 0: // they have left
+	case len(l.queue) > l.gathered && l.gathers < int(quick/step)-1:
+		l.gathers++
+		l.gathered = len(l.queue)
+		l.gathering.Reset(step)
+	default:
+		l.depart()
+	}
+}
+
 // close keeps all that is still under way, with a provider that hangs, out of
 // the cache.
 func (l *lane) close() {
 	l.supersede()
 	l.overtime.Stop()
+	l.gathering.Stop()
 }
 
 // hurry lets those leave who have waited long enough for the call before them.
@@ -384,7 +419,7 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 		case err != nil:
 			failures[i] = &provider.Error{Ref: f.ref, Kind: provider.ErrUnavailable, Err: err}
 		case results[i].Err != nil:
-			failures[i] = results[i].Err
+			failures[i] = typed(f.ref, results[i].Err)
 		case results[i].Unchanged && f.known != provider.Value{}:
 			results[i].Value = f.known
 		case results[i].Value == provider.Value{}:
@@ -395,7 +430,7 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 	if c.ctx.Err() == nil {
 		l.note(failures, began, now)
 	}
-	plan := c.plan(began, now)
+	plan := l.plan(began, now)
 	var waits backoffs
 	for i, f := range batch {
 		if f.err = failures[i]; f.err == nil {
@@ -417,6 +452,14 @@ func (l *lane) deliver(batch []*flight, results []provider.Result, began int64, 
 		}
 		close(f.done)
 	}
+}
+
+// typed makes one of package provider's errors of a provider's plain one.
+func typed(ref provider.Ref, err error) error {
+	if _, ok := errors.AsType[*provider.Error](err); ok || !storewide(err) || errors.Is(err, provider.ErrThrottled) || errors.Is(err, provider.ErrUnavailable) {
+		return err
+	}
+	return &provider.Error{Ref: ref, Kind: provider.ErrUnavailable, Err: err}
 }
 
 // failed notes that a flight brought an error and returns the value to serve
@@ -463,8 +506,14 @@ func (l *lane) land(batch []*flight) {
 			delete(l.flights, f.ref)
 		}
 	}
+	took := l.client.clock.read() - l.underWay[batch[0]]
 	delete(l.underWay, batch[0])
-	if len(l.underWay) == 0 {
+	switch {
+	case len(l.underWay) > 0:
+	case len(l.queue) > 0 && int64(instant) < took && took < int64(quick) && l.client.ctx.Err() == nil:
+		l.gathered = len(l.queue)
+		l.gathering.Reset(step)
+	default:
 		l.depart()
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/c0629bfc/secrets/internal/schedule"
 	"github.com/c0629bfc/secrets/provider"
 )
 
@@ -300,10 +299,13 @@ func TestTouchIsRationed(t *testing.T) {
 
 // A value that was just read is not read again at once.
 func TestFirstRefreshTakesItsTime(t *testing.T) {
+	c, err := New(WithProvider(provided(func() string { return "x" })), WithTTL(time.Minute))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
 	for range 1000 {
-		p := plan{ttl: time.Minute, margin: schedule.Margin(time.Minute, 0), part: schedule.Part(time.Minute), began: 1, now: 1}
-		a := p.arrival(provider.Result{}, false)
-		require.Greater(t, a.next, int64(time.Second))
+		l := newLane(c, provided(func() string { return "x" }), nil)
+		a := l.plan(1, 1).arrival(provider.Result{}, false)
+		require.Greater(t, a.next, int64(20*time.Second))
 		require.Less(t, a.next, a.until)
 	}
 }

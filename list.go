@@ -49,7 +49,7 @@ func (c *Client) List(ctx context.Context, prefix string) iter.Seq2[Value, error
 
 		epoch := c.cache.invalidations()
 		began := c.clock.read()
-		plan := c.plan(began, began)
+		plan := l.plan(began, began)
 		for v, err := range lister.List(ctx, r) {
 			switch {
 			case err != nil && c.ctx.Err() != nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,10 @@ func TestProviderMisbehaves(t *testing.T) {
 		"too few":   {func(_ context.Context, r []provider.Ref) []provider.Result { return ok(r)[1:] }, "returned 0 results for 1 refs"},
 		"too many":  {func(_ context.Context, r []provider.Ref) []provider.Result { return append(ok(r), ok(r)...) }, "returned 2 results for 1 refs"},
 		"nothing":   {func(_ context.Context, r []provider.Ref) []provider.Result { return make([]provider.Result, len(r)) }, "neither a value nor an error"},
-		"deaf":      {func(context.Context, []provider.Ref) []provider.Result { time.Sleep(14 * time.Second); return nil }, "did not return"},
+		"plain": {func(_ context.Context, r []provider.Ref) []provider.Result {
+			return slices.Repeat([]provider.Result{{Err: errors.New("boom")}}, len(r))
+		}, "boom"},
+		"deaf": {func(context.Context, []provider.Ref) []provider.Result { time.Sleep(14 * time.Second); return nil }, "did not return"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -152,6 +152,12 @@ func WithObserver(observer Observer) Option {
 	return func(o *options) { o.observer = o.observer.and(observer) }
 }
 
+// nameable reports whether refs can have a scheme.
+func nameable(scheme string) bool {
+	r, err := provider.ParseRef(scheme + "://name")
+	return err == nil && r.Scheme == scheme
+}
+
 func (o *options) check() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("secrets: "+format, args...)) }
@@ -163,6 +169,8 @@ func (o *options) check() error {
 		switch {
 		case p == nil:
 			fail("WithProvider(nil)")
+		case !nameable(p.Scheme()):
+			fail("a provider of the scheme %q: no ref can name that", p.Scheme())
 		case schemes[p.Scheme()]:
 			fail("two providers of the scheme %q: a client takes one for each", p.Scheme())
 		default:

@@ -28,23 +28,21 @@ const (
 
 // plan says for how long what one call brought is good.
 type plan struct {
-	ttl, margin, part time.Duration
-	began, now        int64
+	lane        *lane
+	ttl, margin time.Duration
+	began, now  int64
 }
 
-func (c *Client) plan(began, now int64) plan {
-	ttl := c.cache.times.ttl
-	return plan{ttl, schedule.Margin(ttl, time.Duration(now-began)), schedule.Part(ttl), began, now}
+func (l *lane) plan(began, now int64) plan {
+	ttl := l.client.cache.times.ttl
+	return plan{l, ttl, schedule.Margin(ttl, time.Duration(now-began)), began, now}
 }
 
 // arrival makes one of what a provider brought of a value that was known before
 // or is new.
 func (p plan) arrival(r provider.Result, known bool) arrival {
 	a := arrival{value: r.Value, began: p.began, until: p.began + int64(p.ttl), request: r.RequestID}
-	a.next = a.until - int64(p.margin)
-	if !known {
-		a.next = max(a.next-int64(p.part), p.began)
-	}
+	a.next = p.lane.next(a.until-int64(p.margin), p.now, p.ttl, known)
 	if r.Changes.IsZero() {
 		return a
 	}
@@ -53,6 +51,23 @@ func (p plan) arrival(r provider.Result, known bool) arrival {
 		a.until = min(a.until, look+int64(allowance)) // so that no read waits for the refresh
 	}
 	return a
+}
+
+// next returns when to refresh what a call has just brought, the given time at
+// the latest: with all that the client holds of the store, whose next round the
+// lane remembers, so that the batches are full whenever the values were first
+// read. Where there is no round, a new value begins one, at a random time.
+func (l *lane) next(latest, now int64, ttl time.Duration, known bool) int64 {
+	round := l.round.Load()
+	if now < round {
+		return min(round, latest)
+	}
+	// One that has just begun is still under way, and this will be in the next.
+	if !known && now-round > int64(schedule.Early(ttl)) {
+		latest = max(latest-int64(schedule.Part(ttl)), now)
+	}
+	l.round.Store(latest)
+	return latest
 }
 
 // refresher runs until the client is closed.

@@ -80,7 +80,7 @@ func TestRefreshesTravelTogether(t *testing.T) {
 		reading(t, c, time.Second, 3*time.Hour, refs...)
 		calls := s.calls.Load()
 		reading(t, c, time.Second, time.Hour, refs...)
-		require.LessOrEqual(t, s.calls.Load()-calls, int64(4*13))
+		require.LessOrEqual(t, s.calls.Load()-calls, int64(13))
 	})
 }
 

@@ -25,8 +25,8 @@ const rejectMemory = int64(time.Minute)
 // that holds it becomes current, and a cache learns of it later still.
 //
 // If the cache has another version by now, Reject returns that at once.
-// Otherwise it reads the store again, in one call for all who reject the value,
-// and at most once in [WithRejectInterval] for each secret and once more for each
+// Otherwise it reads the store again, in one call for all who reject the value
+// (and one for each alternate below, where it comes to that), and at most once in [WithRejectInterval] for each secret and once more for each
 // version that it found and that is refused in turn: in between it answers with
 // what was found the last time, so a password that is simply wrong makes no
 // storm. Where the current version is still the refused one, it offers the

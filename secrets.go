@@ -56,6 +56,9 @@ func New(opts ...Option) (*Client, error) {
 	o := options{maxEntries: DefaultMaxEntries, fetchTimeout: DefaultFetchTimeout, rejectInterval: DefaultRejectInterval, times: times{
 		ttl: DefaultTTL, stale: DefaultStaleIfError, denied: DefaultStaleIfDenied, negative: DefaultNegativeTTL}}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("secrets: New was given a nil Option")
+		}
 		opt(&o)
 	}
 	if err := o.check(); err != nil {

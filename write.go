@@ -103,7 +103,7 @@ func (c *Client) put(ctx context.Context, ref, content string, opts []PutOption)
 		c.cache.drop(r) // what was stored as is for the store to say
 		return version, nil
 	}
-	plan := c.plan(began, c.clock.read())
+	plan := l.plan(began, c.clock.read())
 	c.cache.offer(r, plan.arrival(provider.Result{Value: provider.NewValue(r, version, typ, content)}, true), c.cache.invalidations())
 	return version, nil
 }

@@ -59,9 +59,9 @@ func TestFormulas(t *testing.T) {
 	require.Equal(t, 50_000.0, perUse(1000))
 	require.InDelta(t, 166.67, perTTL(1000, ttl), 0.01)
 	o := outcome{setting: of("ssm-default", 1000, time.Hour)}
-	require.InDelta(t, 5000/291.0/40, o.need(), 0.001)
+	require.InDelta(t, 5000/294.0/40, o.need(), 0.001)
 	o.store = storeOf("sm-listing")
-	require.InDelta(t, 1000/291.0/100, o.need(), 0.001)
+	require.InDelta(t, 1000/294.0/100, o.need(), 0.001)
 }
 
 func TestFormsOfNumbers(t *testing.T) {

@@ -89,10 +89,10 @@ func perUse(procs int) float64                    { return float64(procs*refs) *
 func perTTL(procs int, ttl time.Duration) float64 { return float64(procs*refs) / ttl.Seconds() }
 
 // need returns what part of its quota a fleet needs to refresh in time: a
-// refresh comes 3 % before the end of the TTL, on average.
+// refresh comes 2 % before the end of the TTL, on average.
 func (s setting) need() float64 {
 	_, refresh := s.store.calls(s.refs)
-	return float64(s.procs*refresh) / (0.97 * s.ttl.Seconds()) / s.store.quota()
+	return float64(s.procs*refresh) / (0.98 * s.ttl.Seconds()) / s.store.quota()
 }
 
 func (o outcome) warm(part float64) string {

@@ -15,17 +15,18 @@ const (
 )
 
 // Margin returns by how much what a call brings is to be refreshed before its
-// TTL ends: 1 to 5 % of the TTL, and what that call took and a quarter more, so
+// TTL ends: 1 to 3 % of the TTL, and what that call took and a quarter more, so
 // that no read waits for the next; at most half the TTL. What one call brings has one
 // margin, so that it stays together; another process has another.
 func Margin(ttl, took time.Duration) time.Duration {
-	return min(ttl/100+rand.N(max(ttl/25, 1))+took+took/4, ttl/2)
+	return min(ttl/100+rand.N(max(ttl/50, 1))+took+took/4, ttl/2)
 }
 
-// Part returns by how much more the first refresh of a value comes early: up to
-// nine tenths of the TTL, so that the refreshes of processes that started
-// together spread over nearly all of it, and stay so.
-func Part(ttl time.Duration) time.Duration { return rand.N(ttl - ttl/10) }
+// Part returns by how much more the first refresh of a process comes early: up to
+// three fifths of the TTL, so that the refreshes of processes that started together
+// spread over as much, and stay so; but no more, so that with what Margin takes there
+// is one refresh in each TTL from the first on for many of them.
+func Part(ttl time.Duration) time.Duration { return rand.N(max(ttl*3/5, 1)) }
 
 // Early returns by how much a refresh may come early to travel with another
 // that is due.
