@@ -510,7 +510,7 @@ func (l *lane) land(batch []*flight) {
 	delete(l.underWay, batch[0])
 	switch {
 	case len(l.underWay) > 0:
-	case len(l.queue) > 0 && int64(instant) < took && took < int64(quick) && l.client.ctx.Err() == nil:
+	case len(l.queue) > 1 && int64(instant) < took && took < int64(quick) && l.client.ctx.Err() == nil:
 		l.gathered = len(l.queue)
 		l.gathering.Reset(step)
 	default:
