@@ -26,10 +26,10 @@ const rejectMemory = int64(time.Minute)
 //
 // If the cache has another version by now, Reject returns that at once.
 // Otherwise it reads the store again, in one call for all who reject the value
-// (and one for each alternate below, where it comes to that), and at most once in [WithRejectInterval] for each secret and once more for each
-// version that it found and that is refused in turn: in between it answers with
-// what was found the last time, so a password that is simply wrong makes no
-// storm. Where the current version is still the refused one, it offers the
+// (and one for each alternate below, where it comes to that), and at most once in
+// [WithRejectInterval] for each secret and once more for each version that it
+// found and that is refused in turn: in between it answers with what was found
+// the last time, so a password that is simply wrong makes no storm. Where the current version is still the refused one, it offers the
 // versions that the server may know instead ([provider.Alternates]): of
 // AWS Secrets Manager AWSPENDING, whose password the database has between the
 // steps setSecret and finishSecret of a rotation, then AWSPREVIOUS. No other

@@ -296,11 +296,10 @@ func (c *Client) miss(ctx context.Context, s string) (Value, error) {
 	if !found && ended {
 		v, found, err = c.overdue(ctx, s, r)
 	}
-	switch {
-	case found:
+	if found {
 		c.stats.hits.inc()
-		return v, err
-	case ended:
+	}
+	if found || ended {
 		return v, err
 	}
 	c.stats.misses.Add(1)
